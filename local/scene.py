@@ -10,9 +10,9 @@ from typing import Final
 # --- Microsoft Entra ID ---------------------------------------------------------------------
 ENTRA_HOST: Final = "login.microsoftonline.com"
 ENTRA_TENANT: Final = "7c1e5b9a-3f64-4d0e-9b7a-2f8d61c0a4e3"  # contoso
-ENTRA_API_CLIENT_ID: Final = "5d0f6c2e-8a41-4b7d-b1c9-0e3a7f925d18"  # the audience of tokens for us
+ENTRA_API_CLIENT_ID: Final = "5d0f6c2e-8a41-4b7d-b1c9-0e3a7f925d18"  # audience of tokens for us
 ENTRA_ADDIN_CLIENT_ID: Final = (
-    "9b3d7e14-6c02-4f58-a8e1-d47c50b2f369"  # the add-in (nested app auth)
+    "9b3d7e14-6c02-4f58-a8e1-d47c50b2f369"  # the add-in itself
 )
 ENTRA_SERVICE_CLIENT_SECRET: Final = "local-entra-client-secret"  # noqa: S105 - simulator's clients
 
@@ -26,7 +26,7 @@ SALESFORCE_LOGIN_HOSTS: Final = ("login.salesforce.com", "test.salesforce.com")
 SALESFORCE_ORG_HOSTS: Final = ("*.my.salesforce.com", "*.sandbox.my.salesforce.com")
 SALESFORCE_CLIENT_ID: Final = "3MVG9local.FlowRunner.ExternalClientApp"
 SALESFORCE_CLIENT_SECRET: Final = "local-salesforce-consumer-secret"  # noqa: S105 - simulator's
-SALESFORCE_ORG_ID: Final = "00D5g00000CONTOEAG"
+SALESFORCE_ORG_ID: Final = "00D5g00000CONTOEA5"
 SALESFORCE_ORG_HOST: Final = "contoso.my.salesforce.com"
 
 # --- Azure ----------------------------------------------------------------------------------
