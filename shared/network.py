@@ -1,0 +1,152 @@
+"""The one way out: every outgoing connection of the service is made by the clients given out here.
+
+They verify certificates, speak TLS 1.2 or newer, follow no redirects, keep no cookies, and take
+neither proxies nor credentials nor certificate bundles from the environment (a `.netrc` would
+replace our Authorization header, a proxy variable would carry customers' data elsewhere). Each
+call has a total deadline, and each answer a size cap.
+
+`build(settings, network)` takes the network as an argument. The local stack injects one that pins
+production host names to its simulators; no setting of the service can do that.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from time import monotonic
+from typing import Any, Final
+
+import aiohttp
+import requests
+import urllib3
+from aiohttp.abc import AbstractResolver
+from requests.adapters import HTTPAdapter
+
+CONNECT_SECONDS: Final = 5.0
+TOTAL_SECONDS: Final = 30.0
+MAX_ANSWER_BYTES: Final = 6 * 1024 * 1024
+
+
+def strict_tls() -> ssl.SSLContext:
+    """A client context that verifies, with TLS 1.2 as the floor (Salesforce, Entra and Azure)."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """`requests` with what it lacks: a deadline for the whole call, and a cap on the answer.
+
+    The timeouts of `requests` hold for each read alone: an answer that drips one byte at a time
+    keeps a thread for ever. Here the body is read before the response is handed out, decompressed,
+    at most `max_bytes` of it, within `total_seconds`. Raises the exceptions of `requests`.
+    """
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        *,
+        total_seconds: float = TOTAL_SECONDS,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
+        self._tls = tls
+        self._total_seconds = total_seconds
+        self._max_bytes = max_bytes
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as upstream
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,  # noqa: FBT001, FBT002 - the signature of requests
+        timeout: object = None,
+        verify: bool | str = True,  # noqa: FBT001, FBT002
+        cert: object = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send, read, and answer; what the caller says of streaming and time-outs is overruled."""
+        del stream, timeout, proxies
+        until = monotonic() + self._total_seconds
+        response = super().send(
+            request,
+            stream=True,
+            timeout=(CONNECT_SECONDS, self._total_seconds),
+            verify=verify,
+            cert=cert,  # type: ignore[arg-type]
+            proxies=None,
+        )
+        response.raw = BytesIO(self._read(response, until))
+        return response
+
+    def _read(self, response: requests.Response, until: float) -> bytes:
+        body = bytearray()
+        raw = response.raw
+        try:
+            while chunk := raw.read1(65_536, decode_content=True):
+                body += chunk
+                if len(body) > self._max_bytes:
+                    raise requests.exceptions.ContentDecodingError
+                if monotonic() > until:
+                    raise requests.exceptions.ReadTimeout
+        except urllib3.exceptions.HTTPError as exc:
+            raise requests.exceptions.ChunkedEncodingError from exc
+        finally:
+            raw.close()
+        return bytes(body)
+
+
+class Network:
+    """Gives out the HTTP clients. Whoever made a network closes it; production never does.
+
+    `resolver` and `adapter` exist for the local stack: they decide where a host name leads, and
+    nothing else.
+    """
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        resolver: Callable[[], AbstractResolver] | None = None,
+        adapter: Callable[[], HTTPAdapter] | None = None,
+        authority: str | None = None,
+    ) -> None:
+        self._tls = tls or strict_tls()
+        self._resolver = resolver or aiohttp.ThreadedResolver
+        self._adapter = adapter or (lambda: DeadlineAdapter(self._tls))
+        self._authority = authority
+        self._session: aiohttp.ClientSession | None = None
+
+    def session(self) -> aiohttp.ClientSession:
+        """The shared asynchronous client. Made at first use, because it needs a running loop.
+
+        Callers pass `allow_redirects=False` and read the body themselves (`auto_decompress` is
+        off, so that nobody can be made to inflate more than they agreed to).
+        """
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls, resolver=self._resolver(), limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS),
+                auto_decompress=False,
+                trust_env=False,
+                requote_redirect_url=False,
+            )
+        return self._session
+
+    def requests_session(self) -> requests.Session:
+        """A synchronous client for the libraries that need one; to be used in a thread."""
+        session = requests.Session()
+        session.trust_env = False
+        session.max_redirects = 0
+        session.verify = self._authority or True
+        session.mount("https://", self._adapter())
+        # Nothing of ours leaves unencrypted: without an adapter, `requests` refuses the scheme.
+        del session.adapters["http://"]
+        return session
+
+    async def close(self) -> None:
+        """Close what was given out. Closing twice is no error."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
