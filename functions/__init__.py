@@ -1,0 +1,34 @@
+"""Every function of the service, in the order in which a user meets them."""
+
+import azure.functions as func
+
+from functions import (
+    flow_describe,
+    flow_invoke,
+    operations,
+    runs,
+    salesforce_oauth,
+    sso_exchange,
+)
+from shared.services import Services
+
+ALL = (
+    sso_exchange.blueprint,
+    salesforce_oauth.blueprint,
+    flow_describe.blueprint,
+    flow_invoke.blueprint,
+    runs.blueprint,
+    operations.blueprint,
+)
+
+
+def create_app(services: Services) -> func.FunctionApp:
+    """The app that the host indexes.
+
+    Anonymous towards the host: each function verifies its caller itself, in its first line, and
+    `tests/functions/test_registration.py` proves that none forgets to.
+    """
+    app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+    for blueprint in ALL:
+        app.register_functions(blueprint(services))
+    return app

@@ -11,10 +11,10 @@ from typing import Final
 ENTRA_HOST: Final = "login.microsoftonline.com"
 ENTRA_TENANT: Final = "7c1e5b9a-3f64-4d0e-9b7a-2f8d61c0a4e3"  # contoso
 ENTRA_API_CLIENT_ID: Final = "5d0f6c2e-8a41-4b7d-b1c9-0e3a7f925d18"  # audience of tokens for us
-ENTRA_ADDIN_CLIENT_ID: Final = (
-    "9b3d7e14-6c02-4f58-a8e1-d47c50b2f369"  # the add-in itself
-)
+ENTRA_ADDIN_CLIENT_ID: Final = "9b3d7e14-6c02-4f58-a8e1-d47c50b2f369"  # the add-in itself
 ENTRA_SERVICE_CLIENT_SECRET: Final = "local-entra-client-secret"  # noqa: S105 - simulator's clients
+
+EXTENSION_ORIGIN: Final = "chrome-extension://" + "abcdefghijklmnop" * 2  # the Gmail extension
 
 # --- Google ---------------------------------------------------------------------------------
 GOOGLE_HOSTS: Final = ("accounts.google.com", "www.googleapis.com", "oauth2.googleapis.com")

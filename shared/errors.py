@@ -23,6 +23,7 @@
     ├── UnsupportedMediaTypeError       415 unsupported_media_type
     ├── ConflictError                   409
     │   ├── NotConnectedError               salesforce_not_connected
+    │   │   └── AccessRefusedError          salesforce_not_connected
     │   ├── DuplicateRunError               duplicate_run
     │   └── OrgAmbiguousError               org_ambiguous
     ├── OtherRegionError                421 other_region
@@ -45,6 +46,7 @@ no free text: `code` and the documented `members()` are all that a caller ever s
 wrong inside stays in `__cause__`, and of that only types and places reach the log.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -134,18 +136,18 @@ class SessionExpiredError(NotAuthenticatedError):
 class InteractionRequiredError(NotAuthenticatedError):
     """Entra ID wants the user: MFA, conditional access, consent.
 
-    `claims` is the challenge as Entra sent it (a JSON text), to be handed back unchanged; None
-    where consent alone is missing.
+    `claims` is the challenge as Entra sent it (a JSON text); the caller gets it in base64, as
+    Microsoft's clients expect it, byte for byte. None where consent alone is missing.
     """
 
     code = "interaction_required"
 
     def __init__(self, claims: str | None) -> None:
-        self.claims = claims
+        self.encoded_claims = claims and base64.b64encode(claims.encode()).decode()
         super().__init__()
 
     def members(self) -> dict[str, Json]:
-        return {"claims": self.claims}
+        return {"claims": self.encoded_claims}
 
 
 class ForbiddenError(FlowRunnerError):
@@ -237,17 +239,27 @@ class NotConnectedError(ConflictError):
         return {"health": self.health, "action": self.action}
 
 
+class AccessRefusedError(NotConnectedError):
+    """Salesforce does not take the access token, so nothing was carried out.
+
+    One refresh and one more try may mend it; if not, the grant counts as expired.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(health="expired")
+
+
 class DuplicateRunError(ConflictError):
     """The idempotency key was used before, for the same request."""
 
     code = "duplicate_run"
 
     def __init__(self, run_id: str, run_status: str) -> None:
-        self._run_id, self._run_status = run_id, run_status
+        self.run_id, self.run_status = run_id, run_status
         super().__init__()
 
     def members(self) -> dict[str, Json]:
-        return {"run_id": self._run_id, "run_status": self._run_status}
+        return {"run_id": self.run_id, "run_status": self.run_status}
 
 
 class OrgAmbiguousError(ConflictError):

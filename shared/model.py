@@ -5,8 +5,8 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal, Self
 
@@ -192,6 +192,30 @@ class Connection:
     lease_until: datetime | None = None
     etag: str | None = field(default=None, compare=False)
 
+    @property
+    def row_key(self) -> str:
+        """`<user>|<org id in lower case>`: the 18-character form survives lower-casing."""
+        return f"{self.user}|{self.org.lower()}"
+
+    @property
+    def place(self) -> "Place":
+        """Where the sealed grant lives."""
+        return Place(
+            tenant=self.tenant,
+            table="connections",
+            row_key=self.row_key,
+            column="sealed_grant",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedOrg:
+    """A connection as its owner sees it. The host is None while the tenant's key is away."""
+
+    connection: Connection
+    instance_host: str | None
+    health: Health
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
@@ -263,8 +287,22 @@ class Pending:
     sealed: bytes = field(repr=False)
     expires_at: datetime
 
+    @property
+    def place(self) -> "Place":
+        """Where `sealed` lives."""
+        return pending_place(self.tenant, self.kind, self.digest)
+
+
+def pending_place(tenant: TenantId, kind: PendingKind, digest: str) -> "Place":
+    """The place of what waits under a one-time code, known before anything is sealed for it."""
+    row_key = f"{kind.value}|{digest}"
+    return Place(tenant=tenant, table="pending", row_key=row_key, column="sealed")
+
 
 # --- Flows and runs ------------------------------------------------------------------------------
+
+LONGEST_RUN: Final = timedelta(seconds=240)
+"""Longer than any call to an org is waited for, with all that comes before and after it."""
 
 type FlowKind = Literal["autolaunched", "screen"]
 
@@ -335,6 +373,12 @@ class Run:
     finished_at: datetime | None = None
     outcome: RunOutcome = RunOutcome.STARTED
     duration_ms: int | None = None
+
+    def as_of(self, now: datetime) -> Self:
+        """A run that never told its end is, after the longest a call can take, unknown."""
+        if self.outcome is RunOutcome.STARTED and self.started_at + LONGEST_RUN < now:
+            return replace(self, outcome=RunOutcome.OUTCOME_UNKNOWN)
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,16 +10,20 @@ production host names to its simulators; no setting of the service can do that.
 """
 
 import ssl
+import zlib
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import requests
 import urllib3
 from aiohttp.abc import AbstractResolver
 from requests.adapters import HTTPAdapter
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import AsyncHttpTransport
 
 CONNECT_SECONDS: Final = 5.0
 TOTAL_SECONDS: Final = 30.0
@@ -96,6 +100,31 @@ class DeadlineAdapter(HTTPAdapter):
         return bytes(body)
 
 
+async def read_body(response: aiohttp.ClientResponse, *, max_bytes: int) -> bytes:
+    """The body, inflated if it was sent so, and never more than `max_bytes` of it.
+
+    Raises aiohttp.ClientPayloadError if there is more, or if it cannot be inflated: a few hundred
+    kilobytes can stand for gigabytes, so the inflating stops where the limit is.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "deflate"):
+        raise aiohttp.ClientPayloadError
+    # 32 + MAX_WBITS: zlib and gzip headers are both recognised (RFC 1950, RFC 1952).
+    inflate = None if encoding == "identity" else zlib.decompressobj(32 + zlib.MAX_WBITS)
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(65_536):
+        room = max_bytes - len(body) + 1
+        try:
+            body += chunk if inflate is None else inflate.decompress(chunk, room)
+        except zlib.error as exc:
+            raise aiohttp.ClientPayloadError from exc
+        if len(body) > max_bytes:
+            raise aiohttp.ClientPayloadError
+    if inflate is not None and not inflate.eof:
+        raise aiohttp.ClientPayloadError
+    return bytes(body)
+
+
 class Network:
     """Gives out the HTTP clients. Whoever made a network closes it; production never does.
 
@@ -137,13 +166,27 @@ class Network:
     def requests_session(self) -> requests.Session:
         """A synchronous client for the libraries that need one; to be used in a thread."""
         session = requests.Session()
+        self.equip(session)
+        return session
+
+    def equip(self, session: requests.Session) -> None:
+        """Give these rules to a session that another library made."""
         session.trust_env = False
         session.max_redirects = 0
         session.verify = self._authority or True
         session.mount("https://", self._adapter())
         # Nothing of ours leaves unencrypted: without an adapter, `requests` refuses the scheme.
         del session.adapters["http://"]
-        return session
+
+    def azure_transport(self) -> "AsyncHttpTransport[Any, Any]":
+        """The same session for the Azure SDK's asynchronous clients.
+
+        One session for all of them: given a certificate path instead, azure-core builds a new TLS
+        context for each request. Imported here, because the SDK is heavy and not always needed.
+        """
+        from shared.azure_transport import NetworkTransport  # noqa: PLC0415
+
+        return NetworkTransport(self)
 
     async def close(self) -> None:
         """Close what was given out. Closing twice is no error."""

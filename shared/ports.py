@@ -138,8 +138,11 @@ class ConnectionStore(Protocol):
 
     async def create(self, connection: Connection) -> bool: ...
 
-    async def replace(self, connection: Connection) -> bool:
-        """Write the row if it still is as read (`connection.etag`); False if it is not, or gone."""
+    async def replace(self, connection: Connection) -> Connection | None:
+        """Write the row if it still is as read (`connection.etag`), and answer it as it now is.
+
+        None if it is not as read any more, or gone: nothing was written.
+        """
         ...
 
     async def delete(self, connection: Connection) -> bool:
@@ -164,10 +167,11 @@ class PendingStore(Protocol):
 class RunStore(Protocol):
     """The table `runs`."""
 
-    async def start(self, run: Run, idempotency: Idempotency | None) -> None:
+    async def start(self, run: Run, idempotency: Idempotency | None) -> Run | None:
         """Write the run before its call leaves; with a key, both rows in one transaction.
 
-        Raises DuplicateRunError or IdempotencyKeyReusedError if the key was used before.
+        None if it was written. The earlier run if the key was used before, for the same request;
+        raises IdempotencyKeyReusedError if for another.
         """
         ...
 
@@ -248,7 +252,7 @@ class SalesforceLogin(Protocol):
 class SalesforceFlows(Protocol):
     """The Flow part of Salesforce's REST API, as the user whose token it is.
 
-    Raises NotConnectedError (the access token is not taken: nothing was carried out),
+    Raises AccessRefusedError (the access token is not taken: nothing was carried out),
     SalesforceForbiddenError, SalesforceLimitError, SalesforceFailedError and its kinds.
     """
 

@@ -1,0 +1,47 @@
+"""The counterparties of the service, made up on this machine: see `simulator.py` for what one is.
+
+Imports stand inside the functions, so that a simulator can be imported without all the others.
+"""
+# ruff: noqa: PLC0415 - see above
+
+import ssl
+import time
+from collections.abc import Callable
+
+from local.simulators.simulator import Simulator
+
+
+def all_simulators(
+    *, azurite: str, tls: ssl.SSLContext, clock: Callable[[], float] = time.time
+) -> tuple[Simulator, ...]:
+    """One of each. `azurite` is its account's URL, and `tls` trusts its certificate."""
+    from local.simulators.azure_tokens import AzureTokens
+    from local.simulators.entra import Entra
+    from local.simulators.google import Google
+    from local.simulators.key_vault import KeyVault
+    from local.simulators.managed_identity import ManagedIdentity
+    from local.simulators.salesforce import Salesforce
+    from local.simulators.sinks import Sinks
+    from local.simulators.tables import Tables
+
+    tokens = AzureTokens(clock=clock)  # what the identity endpoint issues, the others verify
+    return (
+        Entra(clock=clock),
+        Google(clock=clock),
+        Salesforce(clock=clock),
+        KeyVault(tokens=tokens, clock=clock),
+        Sinks(tokens=tokens, clock=clock),
+        ManagedIdentity(tokens=tokens, clock=clock),
+        Tables(azurite=azurite, tls=tls, tokens=tokens),
+    )
+
+
+def production_hosts() -> tuple[tuple[str, ...], ...]:
+    """The hosts of each simulator that stands for production hosts; `*.` is any one label."""
+    from local.simulators.entra import Entra
+    from local.simulators.google import Google
+    from local.simulators.key_vault import KeyVault
+    from local.simulators.salesforce import Salesforce
+    from local.simulators.sinks import Sinks
+
+    return tuple(kind.hosts for kind in (Entra, Google, Salesforce, KeyVault, Sinks))

@@ -10,16 +10,11 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-
-type Claims = dict[str, Any]
-type KeyName = Literal["current", "next", "unknown"]
-
-KEY_NAMES: Final[tuple[str, ...]] = get_args(KeyName.__value__)
 
 _UNKNOWN: Final = -1  # the generation that is never published
 _VALID_FROM: Final = datetime(2025, 1, 1, tzinfo=UTC)
@@ -73,8 +68,7 @@ class SigningKey:
         `ValueError` for another algorithm: a token that claims it would not be signed so.
         """
         signing_input = ".".join(
-            base64url(json.dumps(part, separators=(",", ":")).encode())
-            for part in (header, claims)
+            base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (header, claims)
         )
         algorithm = header.get("alg", "")
         if isinstance(algorithm, str) and algorithm.casefold() == "none":
@@ -88,7 +82,7 @@ class SigningKey:
 
 
 @cache
-def _key(owner: str, generation: int) -> SigningKey:
+def _key(owner: str, generation: int) -> SigningKey:  # noqa: ARG001 - the key of the cache
     """Kept for the life of the process: RSA generation is slow, and a reset must not make the
     keys that a client has cached unknown."""
     return SigningKey(owner)
@@ -121,7 +115,7 @@ class KeySet:
         ]
 
     def named(self, name: str) -> SigningKey:
-        """One of `KEY_NAMES`; `ValueError` for any other name."""
+        """The key called `current`, `next` or `unknown`; `ValueError` for any other name."""
         generations = {
             "current": self._generation,
             "next": self._generation + 1,
@@ -134,9 +128,4 @@ class KeySet:
 
 def overridden(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with members replaced, and removed where the override is null."""
-    merged = {**base, **overrides}
-    return {
-        name: value
-        for name, value in merged.items()
-        if value is not None or name not in overrides
-    }
+    return {name: value for name, value in {**base, **overrides}.items() if value is not None}

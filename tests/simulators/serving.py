@@ -8,7 +8,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, cast
@@ -113,15 +113,15 @@ def serving(simulator: Simulator, ca: trustme.CA, ca_file: Path) -> Iterator[Ser
     def run[T](work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, loop).result(DEADLINE_SECONDS)
 
-    runners: list[web.AppRunner] = []
+    stops: list[Callable[[], Coroutine[Any, Any, None]]] = []
     try:
-        tls = run(_listen(simulator.routes, _server_context(simulator.hosts, ca), runners))
-        control = run(_listen(simulator.control, None, runners))
+        tls = run(_listen(simulator.routes, _server_context(simulator.hosts, ca), stops))
+        control = run(_listen(simulator.control, None, stops))
         with Served(simulator, tls, control, ca_file) as served:
             yield served
     finally:
-        for runner in runners:
-            run(runner.cleanup())
+        for stop in stops:
+            run(stop())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(DEADLINE_SECONDS)
         loop.close()
@@ -134,15 +134,26 @@ def _server_context(hosts: tuple[str, ...], ca: trustme.CA) -> ssl.SSLContext:
 
 
 async def _listen(
-    routes: Callable[[], Any], context: ssl.SSLContext | None, runners: list[web.AppRunner]
+    routes: Callable[[], Iterable[web.RouteDef]],
+    context: ssl.SSLContext | None,
+    stops: list[Callable[[], Coroutine[Any, Any, None]]],
 ) -> int:
+    """Serve on a free port, which is returned; `stops` gets what ends it."""
     app = web.Application(client_max_size=8 * 1024 * 1024)
     app.add_routes(routes())
     runner = web.AppRunner(app, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
-    runners.append(runner)
-    await web.TCPSite(runner, LOOPBACK, 0, ssl_context=context).start()
-    port: int = runner.addresses[0][1]
+    assert runner.server is not None
+    server = await asyncio.get_running_loop().create_server(runner.server, LOOPBACK, 0, ssl=context)
+
+    async def stop() -> None:
+        server.close()
+        await runner.cleanup()
+        server.abort_clients()  # a client that answers no TLS close must not outlive the loop
+        await server.wait_closed()
+
+    stops.append(stop)
+    port: int = server.sockets[0].getsockname()[1]
     return port
 
 

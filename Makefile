@@ -1,0 +1,39 @@
+# The few commands a person uses; what they do is written in README.md.
+
+PORT ?= 7071
+DATA ?=
+PYTHON := .venv/bin/python
+
+# Compiled modules are kept: without them the stack starts several times slower.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run demo test test-browser lint lock bootstrap
+.DEFAULT_GOAL := run
+
+run: bootstrap  ## serve the local stack until Ctrl-C; PORT=7071, DATA=folder keeps what is stored
+	@exec $(PYTHON) -m local run --port $(PORT) $(if $(DATA),--data "$(DATA)")
+
+demo: bootstrap  ## walk the whole journey through HTTP, and say whether it worked
+	@exec $(PYTHON) -m local demo
+
+test: bootstrap  ## everything that needs no browser
+	$(PYTHON) -m pytest -m "not browser"
+
+test-browser: bootstrap  ## the journey in Chromium, against the demo sidebar
+	@$(PYTHON) -m local.chromium
+	$(PYTHON) -m pytest -m browser tests/browser
+
+lint: bootstrap  ## formatting, rules, types, who may import whom
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+lock:  ## compile requirements*.txt anew from pyproject.toml; needs uv
+	uv pip compile pyproject.toml --universal --python-version 3.13 --generate-hashes \
+	    --no-header --no-emit-index-url -o requirements.txt
+	uv pip compile pyproject.toml --universal --python-version 3.13 --generate-hashes \
+	    --no-header --no-emit-index-url --group dev -c requirements.txt -o requirements-dev.txt
+
+bootstrap:
+	@local/bootstrap.sh

@@ -1,0 +1,58 @@
+"""Sign in with a Microsoft or Google token, and sign out."""
+
+from http import HTTPStatus
+
+import azure.functions as func
+
+from functions.boundary import guarded, json_response
+from functions.requests import bearer_token, caller_of, json_object, text_member
+from shared.errors import InvalidRequestError
+from shared.model import Provider
+from shared.services import Services
+from shared.usecases.sign_in import SESSION_LIFETIME, SignedIn
+
+
+def blueprint(services: Services) -> func.Blueprint:
+    bp = func.Blueprint()
+
+    @bp.route("v1/sso/exchange", methods=["POST"])
+    @guarded(services)
+    async def sso_exchange(req: func.HttpRequest) -> func.HttpResponse:
+        token = bearer_token(req)
+        provider = _provider(text_member(json_object(req, allowed=("provider",)), "provider"))
+
+        signed_in = await services.sign_in(provider, token)
+
+        return json_response(_session(signed_in))
+
+    @bp.route("v1/sso/session", methods=["DELETE"])
+    @guarded(services)
+    async def sso_sign_out(req: func.HttpRequest) -> func.HttpResponse:
+        caller = await caller_of(req, services)
+
+        await services.sign_out(caller)
+
+        return func.HttpResponse(status_code=HTTPStatus.NO_CONTENT)
+
+    return bp
+
+
+def _provider(text: str) -> Provider:
+    match text:
+        case "microsoft" | "google":
+            return text
+        case _:
+            raise InvalidRequestError
+
+
+def _session(signed_in: SignedIn) -> dict[str, object]:
+    caller = signed_in.caller
+    connections = [{"org_id": c.org, "health": c.health.value} for c in signed_in.connections]
+    return {
+        "session_token": signed_in.session.reveal(),
+        "token_type": "Bearer",
+        "expires_in": int(SESSION_LIFETIME.total_seconds()),
+        "user": {"id": caller.user, "provider": caller.provider, "is_admin": caller.is_admin},
+        "tenant": {"id": caller.tenant, "region": signed_in.region},
+        "salesforce": {"connected": bool(connections), "connections": connections},
+    }

@@ -1,0 +1,58 @@
+"""Azurite's Table service: Microsoft's storage emulator, started over HTTPS with bearer tokens."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from local import scene
+from local.authority import Leaf
+
+_MAIN: Final = Path(__file__).parent / "node_modules/azurite/dist/src/table/main.js"
+_OLDEST_NODE: Final = 20  # what azurite 3.35 runs on
+_KEEP_ALIVE_SECONDS: Final = 60  # longer than the proxy keeps an idle connection
+
+
+class AzuriteMissingError(Exception):
+    """Azurite cannot be started here; the text says in one line what is missing."""
+
+
+def account_url(port: int) -> str:
+    """Path style: under a production host name Azurite cannot carry out transactions."""
+    return f"https://127.0.0.1:{port}/{scene.STORAGE_ACCOUNT}"
+
+
+def command(*, port: int, leaf: Leaf, kept_in: Path | None) -> list[str]:
+    """How to start it. Rows live in memory, or in the folder `kept_in`: then only SIGINT saves
+    them, every other end loses up to five seconds of writes.
+
+    Raises AzuriteMissingError.
+    """
+    persistence = ["--inMemoryPersistence"] if kept_in is None else ["-l", str(kept_in)]
+    return [
+        _node(),
+        str(_main()),
+        *persistence,
+        *("--tableHost", "127.0.0.1", "--tablePort", str(port)),
+        *("--tableKeepAliveTimeout", str(_KEEP_ALIVE_SECONDS)),
+        *("--oauth", "basic", "--cert", str(leaf.chain), "--key", str(leaf.key)),
+        *("--silent", "--disableTelemetry"),
+    ]
+
+
+def _main() -> Path:
+    if not _MAIN.is_file():
+        raise AzuriteMissingError("Azurite is not installed: `make run` does it, by npm")
+    return _MAIN
+
+
+def _node() -> str:
+    node = shutil.which("node")
+    if node is None:
+        raise AzuriteMissingError(f"Node.js {_OLDEST_NODE} or newer is needed, and there is none")
+    version = subprocess.run(  # takes 5 ms and cannot block
+        [node, "--version"], capture_output=True, text=True, timeout=10, check=True
+    ).stdout.strip()
+    if int(version.lstrip("v").partition(".")[0]) < _OLDEST_NODE:
+        raise AzuriteMissingError(f"Node.js {_OLDEST_NODE} or newer is needed; {node} is {version}")
+    return node

@@ -1,0 +1,176 @@
+"""The whole local stack as child processes: Azurite, the simulators, the service."""
+
+import fcntl
+import os
+import ssl
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final, Self, TextIO
+
+from local import azurite
+from local.authority import Authority
+from local.child import Child
+from local.ports import Ports
+from local.readiness import NotReadyError, wait_for
+from local.simulators.managed_identity import PATH as IDENTITY_PATH
+from local.stack_info import StackInfo
+
+_START_SECONDS: Final = 60.0
+
+# All that a child gets of the starter's environment. Proxies, certificate bundles, credentials and
+# settings of other programs stay outside: the stack is the same whoever starts it.
+_INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")
+
+
+class StackError(Exception):
+    """The stack cannot start, or a part of it has ended. The text is for the person at the
+    terminal: one line, and for an ended process the end of its log."""
+
+
+class Stack:
+    """Starts everything on entry and ends it on exit, in reverse order.
+
+    `port` is the service's, `base_port` the first of all others; without them, free ones.
+    `data` is the folder for logs and addresses. Rows are kept there if `keep`, else in memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Path,
+        port: int | None = None,
+        base_port: int | None = None,
+        keep: bool = False,
+    ) -> None:
+        self._data = data.resolve()
+        self._port = port
+        self._base_port = base_port
+        self._keep = keep
+        self._children: list[Child] = []
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self.info = self._start()
+        except BaseException:
+            self._running.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def check(self) -> None:
+        """Raises StackError if one of the processes has ended by itself."""
+        for child in self._children:
+            code = child.exit_code()
+            if code is not None:
+                raise StackError(
+                    f"{child.name} ended with exit code {code}; the end of {child.log}:\n"
+                    f"{child.last_lines()}"
+                )
+
+    def _start(self) -> StackInfo:
+        """Raises StackError, PortInUseError, AzuriteMissingError."""
+        deadline = time.monotonic() + _START_SECONDS
+        with Ports(self._base_port) as ports:
+            port, tables_port = ports.take(self._port), ports.take()
+            self._running.enter_context(_locked(self._data))
+            authority = Authority.create(self._data)
+            self._running.callback(authority.forget_private_keys)
+            self._start_azurite(tables_port, authority)
+            info = _addresses(ports, port, tables_port, authority, self._data)
+            file = self._data / "stack.json"
+            info.save(file)
+            self._start_python("simulators", "local.simulators", str(file), environment={})
+            tls = ssl.create_default_context(cafile=authority.certificate)
+            try:
+                wait_for(info.azurite, deadline=deadline, tls=tls, check=self.check)
+                wait_for(f"{info.control}/_sim/info", deadline=deadline, check=self.check)
+                self._start_service(info, file)
+                for origin in (info.service, info.service_https):
+                    health = f"{origin}/api/v1/health"
+                    wait_for(health, deadline=deadline, tls=tls, status=200, check=self.check)
+            except NotReadyError as exc:
+                raise StackError(str(exc)) from exc
+        return info
+
+    def _start_azurite(self, port: int, authority: Authority) -> None:
+        command = azurite.command(
+            port=port,
+            leaf=authority.issue("azurite"),
+            kept_in=self._data / "azurite" if self._keep else None,
+        )
+        self._start_child("azurite", command, environment={}, stop_signal="SIGINT")
+
+    def _start_service(self, info: StackInfo, file: Path) -> None:
+        from local.environment import service_environment  # noqa: PLC0415 - heavy, and late enough
+
+        environment = {**service_environment(info), "FLOWRUNNER_LOCAL_STACK": str(file)}
+        self._start_python("service", "local.serve", environment=environment)
+
+    def _start_python(
+        self, name: str, module: str, *args: str, environment: dict[str, str]
+    ) -> None:
+        self._start_child(name, [sys.executable, "-m", module, *args], environment=environment)
+
+    def _start_child(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        environment: dict[str, str],
+        stop_signal: str = "SIGTERM",
+    ) -> None:
+        inherited = {key: os.environ[key] for key in _INHERITED if key in os.environ}
+        child = Child(
+            name,
+            command,
+            environment={**inherited, **environment},
+            log=self._data / f"{name}.log",
+            stop_signal=stop_signal,
+        )
+        self._children.append(child)
+        self._running.callback(child.stop)
+
+
+def _locked(data: Path) -> TextIO:
+    """The data folder, readable by its owner only, and ours until the file is closed."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = (data / "lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        lock.close()
+        raise StackError(f"another stack uses the folder {data}: stop it, or name another") from exc
+    return lock
+
+
+def _addresses(
+    ports: Ports, port: int, tables_port: int, authority: Authority, data: Path
+) -> StackInfo:
+    """Importing the simulators takes half a second, in which Azurite is already starting."""
+    from local.simulators import production_hosts  # noqa: PLC0415 - see above
+
+    def local(scheme: str, number: int) -> str:
+        return f"{scheme}://127.0.0.1:{number}"
+
+    return StackInfo(
+        service=local("http", port),
+        service_https=local("https", ports.take()),
+        sidebar=local("https", ports.take()),
+        control=local("http", ports.take()),
+        tables=azurite.account_url(ports.take()),
+        identity_endpoint=local("http", ports.take()) + IDENTITY_PATH,
+        authority=authority.certificate,
+        data=data,
+        pins={
+            host: taken
+            for hosts in production_hosts()
+            for taken in [ports.take()]
+            for host in hosts
+        },
+        azurite=azurite.account_url(tables_port),
+    )

@@ -1,0 +1,130 @@
+"""Azure Key Vault: wraps data keys, and hands out the service's own secrets.
+
+The wrapping key (`tenant-kek`, RSA-3072) never leaves the vault. Wrapping needs its public half
+alone and happens here; unwrapping happens in the vault. Algorithm: RSA-OAEP-256 (RFC 8017 with
+SHA-256). Clients are made at first use; who made the network closes the connections.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.keyvault.keys import KeyVaultKey
+from azure.keyvault.keys.aio import KeyClient
+from azure.keyvault.keys.crypto import KeyWrapAlgorithm
+from azure.keyvault.keys.crypto.aio import CryptographyClient
+from azure.keyvault.secrets.aio import SecretClient
+
+from shared.cache import TimedCache
+from shared.errors import KeyVaultFailedError
+from shared.secret import Secret
+
+TENANT_KEK: Final = "tenant-kek"
+_CACHE_SECONDS: Final = 600.0
+_RETRIES: Final = {"retry_total": 2, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
+
+
+class KeyVaultKeyWrapper:
+    """Satisfies `ports.KeyWrapper`."""
+
+    def __init__(
+        self,
+        vault_uri: str,
+        *,
+        credential: AsyncTokenCredential,
+        transport: Callable[[], AsyncHttpTransport],  # type: ignore[type-arg]
+        monotonic_clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._credential, self._transport = credential, transport
+        self._keys = KeyClient(vault_uri, credential=credential, transport=transport(), **_RETRIES)
+        self._newest: TimedCache[str, KeyVaultKey] = TimedCache(
+            size=1, seconds=_CACHE_SECONDS, clock=monotonic_clock
+        )
+        self._by_id: TimedCache[str, CryptographyClient] = TimedCache(
+            size=100, seconds=_CACHE_SECONDS, clock=monotonic_clock
+        )
+
+    async def wrap(self, data_key: bytes) -> tuple[bytes, str]:
+        with _vault_errors():
+            key = await self._newest.get(TENANT_KEK, lambda: self._keys.get_key(TENANT_KEK))
+            result = await self._client(str(key.id)).wrap_key(
+                KeyWrapAlgorithm.rsa_oaep_256, data_key
+            )
+        return result.encrypted_key, str(key.id)
+
+    async def unwrap(self, wrapped: bytes, kek_id: str) -> bytes:
+        with _vault_errors():
+            result = await self._client(kek_id).unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, wrapped)
+        return result.key
+
+    def _client(self, kek_id: str) -> CryptographyClient:
+        client = self._by_id.peek(kek_id)
+        if client is None:
+            client = CryptographyClient(
+                kek_id, self._credential, transport=self._transport(), **_RETRIES
+            )
+            self._by_id.put(kek_id, client)
+        return client
+
+
+class KeyVaultSecrets:
+    """The service's own secrets, by name. Kept in memory for ten minutes, so that they rotate."""
+
+    def __init__(
+        self,
+        vault_uri: str,
+        *,
+        credential: AsyncTokenCredential,
+        transport: Callable[[], AsyncHttpTransport],  # type: ignore[type-arg]
+        monotonic_clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._client = SecretClient(
+            vault_uri, credential=credential, transport=transport(), **_RETRIES
+        )
+        self._current: TimedCache[str, Secret] = TimedCache(
+            size=20, seconds=_CACHE_SECONDS, clock=monotonic_clock
+        )
+        self._versions: TimedCache[str, dict[str, Secret]] = TimedCache(
+            size=20, seconds=_CACHE_SECONDS, clock=monotonic_clock
+        )
+
+    async def current(self, name: str) -> Secret:
+        """The newest version of a secret. Raises KeyVaultFailedError."""
+        return await self._current.get(name, lambda: self._read(name, None))
+
+    async def newest_two(self, name: str) -> dict[str, Secret]:
+        """The newest two enabled versions, newest first, by version identifier."""
+        return await self._versions.get(name, lambda: self._read_newest_two(name))
+
+    async def _read_newest_two(self, name: str) -> dict[str, Secret]:
+        with _vault_errors():
+            listed = [
+                version
+                async for version in self._client.list_properties_of_secret_versions(name)
+                if version.enabled and version.version and version.created_on
+            ]
+        listed.sort(key=lambda version: version.created_on or 0, reverse=True)
+        return {str(v.version): await self._read(name, v.version) for v in listed[:2]}
+
+    async def _read(self, name: str, version: str | None) -> Secret:
+        with _vault_errors():
+            secret = await self._client.get_secret(name, version)
+        if not secret.value:
+            raise KeyVaultFailedError
+        return Secret(secret.value)
+
+
+@contextmanager
+def _vault_errors() -> Iterator[None]:
+    """No SDK exception leaves this module; their texts quote addresses and key names.
+
+    The crypto clients raise ValueError and NotImplementedError for what they cannot do, too.
+    """
+    try:
+        yield
+    except (AzureError, ValueError, NotImplementedError) as exc:
+        raise KeyVaultFailedError from exc

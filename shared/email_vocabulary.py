@@ -1,0 +1,106 @@
+"""What a mail can say to a Flow, and by which names a Flow asks for it. Pure rules.
+
+A Flow receives only the inputs that it declares. A field of the mail leaves for Salesforce exactly
+when a declared input carries one of the names below, compared without case and underscores, with
+or without the prefixes `flr` and `email`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from shared.errors import InvalidRequestError, Json
+from shared.flow_values import TEXT_TYPES
+from shared.model import FlowDescription, FlowVariable
+
+type FieldKind = Literal["text", "texts", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmailField:
+    """One thing that the add-in knows about a mail, and the input names that ask for it."""
+
+    kind: FieldKind
+    input_names: tuple[str, ...]
+
+
+VOCABULARY: Final[Mapping[str, EmailField]] = {
+    "sender_email": EmailField("text", ("senderemail", "fromaddress", "from")),
+    "sender_name": EmailField("text", ("sendername", "fromname")),
+    "recipient_emails": EmailField("texts", ("recipientemails", "toaddresses", "to")),
+    "cc_emails": EmailField("texts", ("ccemails", "ccaddresses", "cc")),
+    "subject": EmailField("text", ("subject",)),
+    "message_id": EmailField("text", ("messageid", "internetmessageid")),
+    "thread_id": EmailField("text", ("threadid", "conversationid")),
+    "sent_at": EmailField("time", ("sentat", "messagedate")),
+    "source": EmailField("text", ("source", "mailclient")),
+}
+
+SOURCES: Final = ("outlook", "gmail")
+_FIELD_OF: Final = {
+    name: field for field, entry in VOCABULARY.items() for name in entry.input_names
+}
+_MOST_RECIPIENTS: Final = 500
+_LONGEST_TEXT: Final = 32_768
+
+
+def declared_fields(flow: FlowDescription) -> tuple[str, ...]:
+    """Exactly the fields of a mail that would leave the mailbox for this Flow, and no others."""
+    wanted = {field_for(variable) for variable in flow.inputs}
+    return tuple(field for field in VOCABULARY if field in wanted)
+
+
+def field_for(variable: FlowVariable) -> str | None:
+    """The field of the mail that an input asks for; None if it asks for none."""
+    plain = variable.name.lower().replace("_", "")
+    without_flr = plain.removeprefix("flr")
+    spellings = (plain, without_flr, plain.removeprefix("email"), without_flr.removeprefix("email"))
+    field = next((_FIELD_OF[name] for name in spellings if name in _FIELD_OF), None)
+    if field is None:
+        return None
+    takes_time = VOCABULARY[field].kind == "time" and variable.type == "DATETIME"
+    return field if variable.type in TEXT_TYPES or takes_time else None
+
+
+def email_inputs(flow: FlowDescription, email: Mapping[str, Json]) -> dict[str, Json]:
+    """The inputs of the Flow that the mail fills. Fields nobody asks for are dropped here."""
+    filled: dict[str, Json] = {}
+    for variable in flow.inputs:
+        field = field_for(variable)
+        if field is not None and email.get(field) is not None:
+            filled[variable.name] = _fitted(email[field], variable)
+    return filled
+
+
+def check_email(email: Mapping[str, Json]) -> None:
+    """The fields of a mail as the add-in sent them. Raises InvalidRequestError.
+
+    Unknown fields are refused, so that a misspelt one is noticed; what is known and not asked for
+    by the Flow is dropped later, silently and always.
+    """
+    for name, value in email.items():
+        entry = VOCABULARY.get(name)
+        if entry is None or not (value is None or _has_kind(value, entry.kind)):
+            raise InvalidRequestError
+    if email.get("source") not in (None, *SOURCES):
+        raise InvalidRequestError
+
+
+def _has_kind(value: Json, kind: FieldKind) -> bool:
+    if kind != "texts":
+        return isinstance(value, str) and len(value) <= _LONGEST_TEXT
+    return (
+        isinstance(value, list)
+        and len(value) <= _MOST_RECIPIENTS
+        and all(isinstance(item, str) and len(item) <= _LONGEST_TEXT for item in value)
+    )
+
+
+def _fitted(value: Json, variable: FlowVariable) -> Json:
+    """A list joined by `;` for a single input; a single value as a list for a collection."""
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    if is_list and not variable.is_collection:
+        return ";".join(str(item) for item in value if item is not None)  # type: ignore[union-attr]
+    if variable.is_collection and not is_list:
+        return [value]
+    return value

@@ -1,0 +1,142 @@
+"""One call to a Salesforce org's REST API, and the one language its failures are told in.
+
+Whatever an org answers, a caller gets either a parsed answer or one of our errors; and of each
+error it is known whether anything was carried out. Nothing is ever sent twice from here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import aiohttp
+
+from shared import strict_json
+from shared.errors import (
+    AccessRefusedError,
+    HostNotAllowedError,
+    Json,
+    NotFoundError,
+    SalesforceFailedError,
+    SalesforceForbiddenError,
+    SalesforceLimitError,
+    SalesforceTimeoutError,
+    SalesforceUnavailableError,
+)
+from shared.model import Access
+from shared.network import MAX_ANSWER_BYTES, Network, read_body
+from shared.salesforce_hosts import is_instance_host
+
+API_VERSION: Final = "v66.0"
+CLIENT_NAME: Final = "FlowRunner/1.0"
+"""Shown in the customer's own Salesforce logs with every call."""
+
+READ_SECONDS: Final = 20.0
+INVOKE_SECONDS: Final = 180.0
+"""Below the 230 seconds after which Azure's front end gives up on an HTTP function."""
+
+_LIMIT_SECONDS: Final = 60
+_MAX_DEPTH: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A parsed JSON answer with its status."""
+
+    status: int
+    body: Any
+
+
+class SalesforceRest:
+    """Speaks to the org's own host, as the user whose token it is."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def call(
+        self,
+        access: Access,
+        method: Literal["GET", "POST"],
+        path: str,
+        *,
+        body: Mapping[str, Json] | None = None,
+        query: Mapping[str, str] | None = None,
+        seconds: float = READ_SECONDS,
+    ) -> Answer:
+        """Call `/services/data/<version>/<path>` once. Answers any status that is not an error of
+        the session, the limits or the server; 400 and 404 are the caller's to read.
+
+        Raises AccessRefusedError and SalesforceUnavailableError (nothing was carried out),
+        SalesforceTimeoutError (not known), and the other kinds of `ports.SalesforceFlows`.
+        """
+        if not is_instance_host(access.instance_host):
+            raise HostNotAllowedError
+        headers = {
+            "Authorization": f"Bearer {access.token.reveal()}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Sforce-Call-Options": f"client={CLIENT_NAME}",
+        }
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body, allow_nan=False).encode()
+        try:
+            async with self._network.session().request(
+                method,
+                f"https://{access.instance_host}/services/data/{API_VERSION}/{path}",
+                data=data,
+                params=query,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=5.0),
+            ) as response:
+                raw = await read_body(response, max_bytes=MAX_ANSWER_BYTES)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
+            raise SalesforceUnavailableError from exc
+        except aiohttp.ClientPayloadError as exc:
+            raise SalesforceFailedError from exc
+        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+            raise SalesforceTimeoutError from exc
+        return _read(response.status, raw)
+
+
+def _read(status: int, raw: bytes) -> Answer:
+    """Parse, and turn the errors that any call may meet into ours.
+
+    The body is read before the status: a fault inside a Flow comes as 400 with a result array.
+    """
+    try:
+        body = strict_json.loads(raw, max_depth=_MAX_DEPTH) if raw else None
+    except ValueError as exc:
+        # A page of the edge or of maintenance. Only a 503 says that nothing was carried out.
+        if status == 503:  # noqa: PLR2004
+            raise SalesforceUnavailableError from exc
+        raise SalesforceFailedError from exc
+    match status:
+        case 401:
+            raise AccessRefusedError
+        case 403 if error_code(body) == "REQUEST_LIMIT_EXCEEDED":
+            raise SalesforceLimitError(_LIMIT_SECONDS)
+        case 403:
+            raise SalesforceForbiddenError
+        case 503:
+            raise SalesforceUnavailableError
+        case 200 | 201 | 204 | 400 | 404:
+            return Answer(status=status, body=body)
+        case _:
+            raise SalesforceFailedError
+
+
+def error_code(body: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    """The `errorCode` of Salesforce's error array, `[{"errorCode": …, "message": …}]`."""
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        code = body[0].get("errorCode")
+        return code if isinstance(code, str) else None
+    return None
+
+
+def raise_not_found(answer: Answer) -> None:
+    """A 404 where something was asked for by name."""
+    if answer.status == 404:  # noqa: PLR2004
+        raise NotFoundError

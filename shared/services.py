@@ -1,0 +1,192 @@
+"""Puts the service together: the settings, the network, every adapter, every use case.
+
+Nothing connects here, and nothing heavy is imported until it is asked for: the Functions host has
+no start-up hook, and a cold start is paid for by a waiting user. A health check imports no SDK.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from shared import ports
+from shared.limits import RateLimit
+from shared.settings import Settings
+from shared.usecases.authenticate import Authenticate
+from shared.usecases.begin_connection import BeginConnection
+from shared.usecases.complete_connection import CompleteConnection
+from shared.usecases.describe_flow import DescribeFlow
+from shared.usecases.disconnect import Disconnect
+from shared.usecases.finish_connection import FinishConnection
+from shared.usecases.invoke_flow import InvokeFlow
+from shared.usecases.list_connections import ListConnections
+from shared.usecases.list_flows import ListFlows
+from shared.usecases.list_runs import ListRuns
+from shared.usecases.org_access import OrgAccess
+from shared.usecases.refresh_grant import RefreshGrant
+from shared.usecases.sealed_grants import SealedGrants
+from shared.usecases.sign_in import SignIn
+from shared.usecases.sign_out import SignOut
+from shared.usecases.start_connection import StartConnection
+
+if TYPE_CHECKING:
+    from shared.network import Network
+
+
+class Services:
+    """Every use case, made when it is first asked for, and kept."""
+
+    def __init__(self, settings: Settings, outside: ports.Outside) -> None:
+        self.settings = settings
+        self._outside = outside
+
+    async def close(self) -> None:
+        """For tests and scripts; the Functions worker has no moment at which to call it."""
+        await self._outside.close()
+
+    # --- who ---
+
+    @cached_property
+    def authenticate(self) -> Authenticate:
+        return Authenticate(
+            sessions=self._outside.sessions,
+            standings=self._outside.standings,
+            user_limit=RateLimit(per_minute=120, burst=30),
+            tenant_limit=RateLimit(per_minute=3_000, burst=750),
+        )
+
+    @cached_property
+    def sign_in(self) -> SignIn:
+        return SignIn(
+            verifier=self._outside.verifier,
+            on_behalf_of=self._outside.on_behalf_of,
+            allowed_tenants=self.settings.allowed_tenants,
+            tenant_regions=self.settings.tenant_regions,
+            region=self.settings.deployment_region,
+            tenants=self._outside.tenants,
+            users=self._outside.users,
+            connections=self._outside.connections,
+            vault=self._outside.vault,
+            pseudonyms=self._outside.pseudonyms,
+            sessions=self._outside.sessions,
+            limit=RateLimit(per_minute=10, burst=10),
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def sign_out(self) -> SignOut:
+        return SignOut(users=self._outside.users, standings=self._outside.standings)
+
+    # --- connecting Salesforce ---
+
+    @cached_property
+    def begin_connection(self) -> BeginConnection:
+        return BeginConnection(
+            pending=self._outside.pending,
+            vault=self._outside.vault,
+            clock=self._outside.clock,
+            default_login_host=self.settings.salesforce_login_host,
+            return_urls=frozenset(self.settings.addin_return_urls),
+        )
+
+    @cached_property
+    def start_connection(self) -> StartConnection:
+        return StartConnection(
+            pending=self._outside.pending,
+            vault=self._outside.vault,
+            login=self._outside.login,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def finish_connection(self) -> FinishConnection:
+        return FinishConnection(
+            pending=self._outside.pending,
+            vault=self._outside.vault,
+            grants=self._grants,
+            login=self._outside.login,
+            tenants=self._outside.tenants,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def complete_connection(self) -> CompleteConnection:
+        return CompleteConnection(
+            pending=self._outside.pending,
+            connections=self._outside.connections,
+            grants=self._grants,
+            login=self._outside.login,
+            access=self._access,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def list_connections(self) -> ListConnections:
+        return ListConnections(connections=self._outside.connections, grants=self._grants)
+
+    @cached_property
+    def disconnect(self) -> Disconnect:
+        return Disconnect(
+            connections=self._outside.connections,
+            grants=self._grants,
+            login=self._outside.login,
+            access=self._access,
+        )
+
+    # --- Flows and runs ---
+
+    @cached_property
+    def list_flows(self) -> ListFlows:
+        return ListFlows(
+            connections=self._outside.connections,
+            access=self._access,
+            flows=self._outside.flows,
+        )
+
+    @cached_property
+    def describe_flow(self) -> DescribeFlow:
+        return DescribeFlow(access=self._access, flows=self._outside.flows)
+
+    @cached_property
+    def invoke_flow(self) -> InvokeFlow:
+        return InvokeFlow(
+            describe=self.describe_flow,
+            access=self._access,
+            flows=self._outside.flows,
+            runs=self._outside.runs,
+            tenants=self._outside.tenants,
+            vault=self._outside.vault,
+            pseudonyms=self._outside.pseudonyms,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def list_runs(self) -> ListRuns:
+        return ListRuns(runs=self._outside.runs, clock=self._outside.clock)
+
+    # --- steps that several use cases share ---
+
+    @cached_property
+    def _grants(self) -> SealedGrants:
+        return SealedGrants(vault=self._outside.vault)
+
+    @cached_property
+    def _access(self) -> OrgAccess:
+        return OrgAccess(
+            connections=self._outside.connections,
+            grants=self._grants,
+            refresh=RefreshGrant(
+                connections=self._outside.connections,
+                grants=self._grants,
+                login=self._outside.login,
+                clock=self._outside.clock,
+            ),
+            clock=self._outside.clock,
+        )
+
+
+def build(settings: Settings, network: "Network | None" = None) -> Services:
+    """The service as deployed. `network` is given by the local stack alone."""
+    from shared.outside import Azure  # noqa: PLC0415 - see the module's first words
+
+    outside = Azure(settings, network)
+    outside.attach_telemetry()
+    return Services(settings, outside)

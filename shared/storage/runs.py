@@ -1,0 +1,160 @@
+"""The table `runs`: what ran, for whom, when, and how it ended; and which keys were used."""
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from azure.data.tables import TableTransactionError
+
+from shared.errors import (
+    IdempotencyKeyReusedError,
+    InvalidRequestError,
+    StorageFailedError,
+)
+from shared.model import Idempotency, OrgId, Run, RunOutcome, RunPage, TenantId, UserId
+from shared.storage.tables import (
+    Entity,
+    Tables,
+    get,
+    insert,
+    merge,
+    row_is_readable,
+    store_call,
+    utc,
+)
+
+_LATEST_MS: Final = 9_999_999_999_999  # in the year 2286: 13 digits sort as text until then
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CONFLICT: Final = 409
+
+
+def run_row_key(run: Run) -> str:
+    """`run|<descending time>|<run id>`: reading forwards is reading from the newest."""
+    milliseconds = (run.started_at - _EPOCH) // timedelta(milliseconds=1)
+    return f"run|{_LATEST_MS - milliseconds:013d}|{run.id}"
+
+
+class TableRunStore:
+    """Satisfies `ports.RunStore`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def start(self, run: Run, idempotency: Idempotency | None) -> Run | None:
+        """Insert the run and, with a key, the key's row in the same transaction."""
+        if idempotency is None:
+            await insert(self._tables["runs"], _entity(run))
+            return None
+        key_row = {
+            "PartitionKey": run.tenant,
+            "RowKey": f"idem|{idempotency.key_digest}",
+            "body_digest": idempotency.body_digest,
+            "run_row": run_row_key(run),
+            "created_at": run.started_at,
+        }
+        async with store_call():
+            try:
+                await self._tables["runs"].submit_transaction(
+                    [("create", key_row), ("create", _entity(run))]
+                )
+            except TableTransactionError as exc:
+                if exc.status_code != _CONFLICT:
+                    raise
+            else:
+                return None
+        return await self._earlier(run, idempotency)
+
+    async def finish(self, run: Run) -> None:
+        await merge(self._tables["runs"], _entity(run))
+
+    async def page(
+        self, tenant: TenantId, user: UserId | None, *, after: str | None, limit: int
+    ) -> RunPage:
+        low = "run|" if after is None else _row_key_from(after)
+        found: list[Run] = []
+        rows = self._query(tenant, user, low, limit + 1)
+        pages = rows.by_page()
+        while len(found) <= limit:
+            async with store_call():
+                try:
+                    page = [entity async for entity in await anext(pages)]
+                except StopAsyncIteration:
+                    break
+            found += [_run(tenant, entity) for entity in page]
+        is_last = len(found) <= limit
+        found = found[:limit]
+        return RunPage(
+            runs=tuple(found), next=None if is_last else _token_from(run_row_key(found[-1]))
+        )
+
+    def _query(self, tenant: TenantId, user: UserId | None, low: str, count: int) -> Any:  # noqa: ANN401 - the SDK's pager
+        text = "PartitionKey eq @tenant and RowKey gt @low and RowKey lt @high"
+        parameters = {"tenant": str(tenant), "low": low, "high": "run}"}
+        if user is not None:
+            text += " and user_id eq @user"
+            parameters["user"] = str(user)
+        return self._tables["runs"].query_entities(
+            text, parameters=parameters, results_per_page=min(count, 1_000)
+        )
+
+    async def _earlier(self, run: Run, idempotency: Idempotency) -> Run | None:
+        """The run that used the key first; None if that is this very run, written by a retry."""
+        table = self._tables["runs"]
+        key_row = await get(table, run.tenant, f"idem|{idempotency.key_digest}")
+        if key_row is None:
+            raise StorageFailedError
+        if key_row["body_digest"] != idempotency.body_digest:
+            raise IdempotencyKeyReusedError
+        first = await get(table, run.tenant, str(key_row["run_row"]))
+        if first is None:
+            raise StorageFailedError
+        earlier = _run(run.tenant, first)
+        return None if earlier.id == run.id else earlier
+
+
+def _token_from(row_key: str) -> str:
+    """A paging token: opaque to the caller, and worthless in any other tenant's partition."""
+    return base64.urlsafe_b64encode(row_key.encode()).decode().rstrip("=")
+
+
+def _row_key_from(token: str) -> str:
+    try:
+        row_key = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
+    except (ValueError, binascii.Error) as exc:
+        raise InvalidRequestError from exc
+    if not row_key.startswith("run|"):
+        raise InvalidRequestError
+    return row_key
+
+
+def _entity(run: Run) -> Entity:
+    entity: dict[str, object] = {
+        "PartitionKey": run.tenant,
+        "RowKey": run_row_key(run),
+        "run_id": run.id,
+        "user_id": run.user,
+        "org_id": run.org,
+        "flow_id": run.flow_id,
+        "started_at": run.started_at,
+        "outcome": run.outcome.value,
+    }
+    if run.finished_at is not None:
+        entity |= {"finished_at": run.finished_at, "duration_ms": run.duration_ms}
+    return entity
+
+
+def _run(tenant: TenantId, entity: Entity) -> Run:
+    with row_is_readable():
+        finished = entity.get("finished_at")
+        return Run(
+            id=entity["run_id"],
+            tenant=tenant,
+            user=UserId(entity["user_id"]),
+            org=OrgId.parse(entity["org_id"]),
+            flow_id=entity["flow_id"],
+            started_at=utc(entity["started_at"]),
+            finished_at=None if finished is None else utc(finished),
+            outcome=RunOutcome(entity["outcome"]),
+            duration_ms=None if finished is None else int(entity["duration_ms"]),
+        )

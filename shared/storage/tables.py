@@ -1,0 +1,171 @@
+"""The Table service: the clients, the deadline, and the one place that knows its errors.
+
+Every table has `PartitionKey = tenant id`: isolation is the key itself. `design` rules that hold
+for all stores: no SDK exception leaves this package, every call has a deadline, and whatever must
+happen once is one conditional operation.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from azure.core import MatchConditions
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.data.tables import TableTransactionError, UpdateMode
+from azure.data.tables.aio import TableClient
+
+from shared.errors import InvalidRequestError, StorageFailedError
+
+TABLE_NAMES: Final = (
+    "tenants",
+    "tenantkeys",
+    "users",
+    "connections",
+    "pending",
+    "runs",
+)
+"""Every table of the service. The deployment creates them; the service itself never does."""
+
+_DEADLINE_SECONDS: Final = 10.0
+_NOT_THERE_AS_READ: Final = frozenset({404, 412})
+
+type Entity = Mapping[str, Any]
+
+
+class Tables:
+    """Gives out one client a table, made at first use. Whoever made the network closes it."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        credential: AsyncTokenCredential,
+        transport: Callable[[], AsyncHttpTransport],  # type: ignore[type-arg]
+    ) -> None:
+        self._endpoint, self._credential, self._transport = endpoint, credential, transport
+        self._clients: dict[str, TableClient] = {}
+
+    def __getitem__(self, name: str) -> TableClient:
+        if name not in self._clients:
+            self._clients[name] = TableClient(
+                self._endpoint,
+                name,
+                credential=self._credential,
+                transport=self._transport(),
+                retry_total=2,
+                retry_backoff_factor=0.2,
+                retry_backoff_max=2,
+            )
+        return self._clients[name]
+
+
+@asynccontextmanager
+async def store_call() -> AsyncIterator[None]:
+    """One call to the store: it ends in time, and fails as StorageFailedError or not at all."""
+    try:
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            yield
+    except (AzureError, TimeoutError) as exc:
+        raise StorageFailedError from exc
+
+
+@contextmanager
+def row_is_readable() -> Iterator[None]:
+    """A row that lacks a column, or holds another type there, is a failure of the store."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, InvalidRequestError) as exc:
+        raise StorageFailedError from exc
+
+
+async def get(table: TableClient, partition: str, row: str) -> Entity | None:
+    """The row, or None if there is none."""
+    async with store_call():
+        try:
+            entity: Entity = await table.get_entity(partition, row)
+        except ResourceNotFoundError:
+            return None
+    return entity
+
+
+async def insert(table: TableClient, entity: Entity) -> bool:
+    """Whether the row was created; False if its keys are taken."""
+    async with store_call():
+        try:
+            await table.create_entity(entity)
+        except ResourceExistsError:
+            return False
+    return True
+
+
+async def merge(table: TableClient, entity: Entity, *, etag: str | None = None) -> bool:
+    """Set these columns of an existing row; with an etag, only if it still is as read.
+
+    False if the row is gone, or was changed meanwhile.
+    """
+    condition: dict[str, Any] = {}
+    if etag is not None:
+        condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+    async with store_call():
+        try:
+            await table.update_entity(entity, mode=UpdateMode.MERGE, **condition)
+        except (ResourceNotFoundError, ResourceModifiedError):
+            return False
+    return True
+
+
+async def delete_as_read(table: TableClient, entity: Entity, etag: str) -> bool:
+    """Delete a row if it still is as read. Of many callers exactly one is told True.
+
+    A transaction of one, because the SDK's plain delete says nothing when the row is gone already,
+    and then every caller would believe to have been the one.
+    """
+    keys = {"PartitionKey": entity["PartitionKey"], "RowKey": entity["RowKey"]}
+    condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+    async with store_call():
+        try:
+            await table.submit_transaction([("delete", keys, condition)])
+        except TableTransactionError as exc:
+            if exc.status_code in _NOT_THERE_AS_READ:
+                return False
+            raise
+    return True
+
+
+async def rows_between(
+    table: TableClient, partition: str, low: str, high: str
+) -> AsyncIterator[Entity]:
+    """The rows of one partition with `low <= RowKey < high`, in the order of their keys."""
+    rows = table.query_entities(
+        "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high",
+        parameters={"partition": partition, "low": low, "high": high},
+    )
+    pages = rows.by_page()
+    while True:
+        async with store_call():
+            try:
+                page = [entity async for entity in await anext(pages)]
+            except StopAsyncIteration:
+                return
+        for entity in page:
+            yield entity
+
+
+def etag_of(entity: Any) -> str:  # noqa: ANN401 - the SDK hangs the etag on its own mapping type
+    return str(entity.metadata["etag"])
+
+
+def utc(value: datetime) -> datetime:
+    """A time from a row as a plain aware `datetime`; TypeError if it is none."""
+    if not isinstance(value, datetime):
+        raise TypeError
+    return datetime.fromtimestamp(value.timestamp(), tz=UTC)

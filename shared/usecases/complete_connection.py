@@ -1,0 +1,101 @@
+"""The same user claims the parked grant: only now is the org connected."""
+
+from dataclasses import dataclass, replace
+
+from shared.errors import (
+    CompletionNotYoursError,
+    InvalidStateError,
+    SalesforceFailedError,
+    StorageFailedError,
+)
+from shared.model import (
+    Caller,
+    ConnectedOrg,
+    Connection,
+    Grant,
+    Health,
+    OneTimeCode,
+    PendingKind,
+)
+from shared.ports import Clock, ConnectionStore, PendingStore, SalesforceLogin
+from shared.telemetry.events import event
+from shared.usecases.org_access import OrgAccess
+from shared.usecases.sealed_grants import SealedGrants
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteConnection:
+    """Closes the consent hand-over attack: whoever consented at Salesforce, only the one who
+    started can activate, and only from their own session."""
+
+    pending: PendingStore
+    connections: ConnectionStore
+    grants: SealedGrants
+    login: SalesforceLogin
+    access: OrgAccess
+    clock: Clock
+
+    async def __call__(self, caller: Caller, completion: OneTimeCode) -> ConnectedOrg:
+        """Raises InvalidStateError, CompletionNotYoursError (and then the grant is revoked)."""
+        taken = await self.pending.take(completion.tenant, PendingKind.PARKED, completion.digest)
+        if taken is None:
+            raise InvalidStateError
+        grant = await self.grants.open(taken.place, taken.sealed)
+        if (taken.tenant, taken.user) != (caller.tenant, caller.user):
+            await self._revoke(grant)
+            raise CompletionNotYoursError
+        if taken.expires_at <= self.clock():
+            await self._revoke(grant)
+            raise InvalidStateError
+        connection = await self._activate(caller, grant)
+        self.access.forget(caller, grant.org)
+        event("connected", tenant=caller.tenant, user=caller.user)
+        return ConnectedOrg(
+            connection=connection, instance_host=grant.instance_host, health=connection.health
+        )
+
+    async def _activate(self, caller: Caller, grant: Grant) -> Connection:
+        """Write the new grant, then revoke the one it replaces.
+
+        A user may hold five grants of an app; Salesforce ends the oldest silently, so what is
+        replaced is revoked rather than left lying.
+        """
+        now = self.clock()
+        fresh = Connection(
+            tenant=caller.tenant,
+            user=caller.user,
+            org=grant.org,
+            health=Health.ACTIVE,
+            generation=1,
+            sealed_grant=b"",
+            connected_at=now,
+            last_used_day=now.date().isoformat(),
+        )
+        fresh = replace(fresh, sealed_grant=await self.grants.seal(fresh.place, grant))
+        for _ in range(_ATTEMPTS):
+            old = await self.connections.load(caller.tenant, caller.user, grant.org)
+            if old is None:
+                if await self.connections.create(fresh):
+                    return fresh
+                continue
+            newer = replace(fresh, generation=old.generation + 1, etag=old.etag)
+            if (written := await self.connections.replace(newer)) is not None:
+                await self._revoke_replaced(old, grant)
+                return written
+        raise StorageFailedError
+
+    async def _revoke_replaced(self, old: Connection, new_grant: Grant) -> None:
+        if old.health.action == "reconnect":
+            return  # Salesforce ended it already
+        old_grant = await self.grants.open(old.place, old.sealed_grant)
+        if old_grant.refresh_token != new_grant.refresh_token:
+            await self._revoke(old_grant)
+
+    async def _revoke(self, grant: Grant) -> None:
+        """Best effort: what cannot be revoked now is in nobody's hands any more."""
+        try:
+            await self.login.revoke(grant)
+        except SalesforceFailedError:
+            event("revocation_failed")

@@ -1,0 +1,179 @@
+"""Run a Flow once: only what it declares goes out, and every run leaves its mark."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from shared.cache import TimedCache
+from shared.email_vocabulary import check_email, email_inputs
+from shared.errors import (
+    DuplicateRunError,
+    FlowFailedError,
+    FlowRunnerError,
+    InvalidRequestError,
+    Json,
+    SalesforceTimeoutError,
+    SalesforceUnavailableError,
+    UpstreamError,
+)
+from shared.flow_values import check_inputs
+from shared.model import (
+    Caller,
+    FlowName,
+    FlowResult,
+    Idempotency,
+    OrgId,
+    Place,
+    Run,
+    RunOutcome,
+    TenantId,
+    base32,
+)
+from shared.ports import Clock, Pseudonyms, RunStore, SalesforceFlows, TenantStore, Vault
+from shared.telemetry.events import alarm, event
+from shared.usecases.describe_flow import DescribeFlow
+from shared.usecases.org_access import OrgAccess
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """What the caller asks for, read and checked as far as that goes without the Flow."""
+
+    flow: FlowName
+    org: OrgId | None
+    email: Mapping[str, Json] = field(repr=False)
+    inputs: Mapping[str, Json] = field(repr=False)
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvokeFlow:
+    describe: DescribeFlow
+    access: OrgAccess
+    flows: SalesforceFlows
+    runs: RunStore
+    tenants: TenantStore
+    vault: Vault
+    pseudonyms: Pseudonyms
+    clock: Clock
+    _named: TimedCache[tuple[TenantId, str], bool] = field(
+        default_factory=lambda: TimedCache(size=10_000, seconds=86_400)
+    )
+
+    async def __call__(self, caller: Caller, asked: Invocation) -> tuple[Run, FlowResult]:
+        """Describe, check, write the run, call, write how it ended.
+
+        Raises UndeclaredInputError and InvalidInputError before anything is sent;
+        DuplicateRunError and IdempotencyKeyReusedError; FlowFailedError; and where the answer was
+        lost after the request left, an UpstreamError with the run's id. Nothing is sent twice.
+        """
+        check_email(asked.email)
+        org = await self.access.choose(caller, asked.org)
+        flow = await self.describe.known(caller, org, asked.flow)
+        if flow.kind == "screen":
+            raise InvalidRequestError  # a screen Flow runs in a page, not by a call
+        inputs = {**email_inputs(flow, asked.email), **check_inputs(flow, asked.inputs)}
+
+        run = await self._start(caller, org, asked)
+        try:
+            result = await self.access.call(
+                caller, org, lambda access: self.flows.invoke(access, asked.flow, inputs)
+            )
+        except FlowRunnerError as exc:
+            await self._finish(run, _outcome_of(exc))
+            if isinstance(exc, InvalidRequestError):
+                self.describe.forget(caller, org, asked.flow)
+            raise _with_run(exc, run)  # noqa: B904 - the same failure, told with its run
+        finished = await self._finish(run, RunOutcome(result.status))
+        return finished, result
+
+    async def _start(self, caller: Caller, org: OrgId, asked: Invocation) -> Run:
+        """The row before the call: the audit of every call that was made, and the guard of keys."""
+        run = Run(
+            id=f"r-{base32(os.urandom(16))}",
+            tenant=caller.tenant,
+            user=caller.user,
+            org=org,
+            flow_id=await self.pseudonyms.flow_id(caller.tenant, org, asked.flow),
+            started_at=self.clock(),
+        )
+        await self._remember_name(run, asked.flow)
+        earlier = await self.runs.start(run, await self._idempotency(caller, org, asked))
+        if earlier is not None:
+            raise DuplicateRunError(earlier.id, earlier.as_of(self.clock()).outcome.value)
+        return run
+
+    async def _idempotency(
+        self, caller: Caller, org: OrgId, asked: Invocation
+    ) -> Idempotency | None:
+        """Keyed hashes of the key, which is the user's own, and of what it was used for."""
+        if asked.idempotency_key is None:
+            return None
+        body = json.dumps(
+            [org, asked.flow, dict(asked.email), dict(asked.inputs)], sort_keys=True
+        ).encode()
+        key = f"{caller.user}|{asked.idempotency_key}".encode()
+        return Idempotency(
+            key_digest=await self.pseudonyms.digest(caller.tenant, "idempotency-key", key),
+            body_digest=await self.pseudonyms.digest(caller.tenant, "idempotency-body", body),
+        )
+
+    async def _remember_name(self, run: Run, flow: FlowName) -> None:
+        """Keep the readable name sealed, once, for the people whose Flow it is."""
+        if self._named.peek((run.tenant, run.flow_id)):
+            return
+        place = Place(
+            tenant=run.tenant, table="tenants", row_key=f"flow|{run.flow_id}", column="sealed_name"
+        )
+        sealed = await self.vault.seal(place, flow.encode())
+        await self.tenants.remember_flow_name(run.tenant, run.flow_id, sealed)
+        self._named.put((run.tenant, run.flow_id), True)  # noqa: FBT003 - the cache's value
+
+    async def _finish(self, run: Run, outcome: RunOutcome) -> Run:
+        """Add how it ended. If that cannot be written, the answer stands all the same: the Flow
+        has run, and the row without an end reads as `outcome_unknown`."""
+        now = self.clock()
+        duration = round((now - run.started_at) / timedelta(milliseconds=1))
+        finished = replace(run, finished_at=now, outcome=outcome, duration_ms=duration)
+        try:
+            await self.runs.finish(finished)
+        except UpstreamError:
+            alarm("dependency_failed", dependency="tables", step="finish_run")
+        event(
+            "flow_run",
+            tenant=run.tenant,
+            user=run.user,
+            outcome=outcome.value,
+            duration_ms=duration,
+        )
+        return finished
+
+
+def _outcome_of(failure: FlowRunnerError) -> RunOutcome:
+    match failure:
+        case FlowFailedError():
+            return RunOutcome.FLOW_FAILED
+        case SalesforceTimeoutError():
+            return RunOutcome.OUTCOME_UNKNOWN
+        case SalesforceUnavailableError():
+            return RunOutcome.NOT_SENT
+        case UpstreamError():
+            return RunOutcome.OUTCOME_UNKNOWN
+        case _:
+            return RunOutcome.REFUSED
+
+
+def _with_run(failure: FlowRunnerError, run: Run) -> FlowRunnerError:
+    """The failure with the run's id, where the caller may want to look it up."""
+    match failure:
+        case FlowFailedError():
+            return FlowFailedError(failure.errors, run.id)
+        case SalesforceUnavailableError():
+            return failure
+        case UpstreamError():
+            failure.run_id = run.id
+            return failure
+        case _:
+            return failure

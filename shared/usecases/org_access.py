@@ -1,0 +1,86 @@
+"""Call an org as a user: find the connection, use its access token, refresh it at most once.
+
+Salesforce does not say when an access token expires; a refused one (401) tells. Nothing was
+carried out then, so one refresh and one more try are safe, even for a Flow.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from shared.cache import TimedCache
+from shared.errors import AccessRefusedError, NotConnectedError, OrgAmbiguousError
+from shared.model import Access, Caller, Connection, OrgId, TenantId, UserId
+from shared.ports import Clock, ConnectionStore
+from shared.usecases.refresh_grant import RefreshGrant, access_of, usable
+from shared.usecases.sealed_grants import SealedGrants
+
+_CACHE_SECONDS: Final = 60.0
+_CACHE_SIZE: Final = 2_000
+
+type _Key = tuple[TenantId, UserId, OrgId]
+
+
+def _new_cache() -> TimedCache[_Key, Access]:
+    return TimedCache(size=_CACHE_SIZE, seconds=_CACHE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrgAccess:
+    """Opened access tokens stay in memory for a minute at most."""
+
+    connections: ConnectionStore
+    grants: SealedGrants
+    refresh: RefreshGrant
+    clock: Clock
+    _opened: TimedCache[_Key, Access] = field(default_factory=_new_cache)
+    _refreshes: TimedCache[tuple[_Key, int], Access] = field(
+        default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=_CACHE_SECONDS)
+    )
+
+    async def choose(self, caller: Caller, org: OrgId | None) -> OrgId:
+        """The org meant. Raises NotConnectedError, OrgAmbiguousError (several, and none named)."""
+        if org is not None:
+            return org
+        rows = await self.connections.of_user(caller.tenant, caller.user)
+        if not rows:
+            raise NotConnectedError
+        if len(rows) > 1:
+            raise OrgAmbiguousError
+        return rows[0].org
+
+    async def call[T](self, caller: Caller, org: OrgId, use: Callable[[Access], Awaitable[T]]) -> T:
+        """Do something with access to the org. Raises NotConnectedError, and what `use` raises."""
+        key = (caller.tenant, caller.user, org)
+        access = await self._opened.get(key, lambda: self._open(caller, org))
+        try:
+            return await use(access)
+        except AccessRefusedError:
+            self._opened.forget(key)
+        stale = access.generation
+        access = await self._refreshes.get(
+            (key, stale),
+            lambda: self.refresh(caller.tenant, caller.user, org, stale_generation=stale),
+        )
+        self._opened.put(key, access)
+        return await use(access)
+
+    def forget(self, caller: Caller, org: OrgId) -> None:
+        """The connection is new, or no more: what is in memory is out of date."""
+        key = (caller.tenant, caller.user, org)
+        access = self._opened.peek(key)
+        self._opened.forget(key)
+        if access is not None:
+            self._refreshes.forget((key, access.generation))
+
+    async def _open(self, caller: Caller, org: OrgId) -> Access:
+        row = usable(await self.connections.load(caller.tenant, caller.user, org))
+        row = await self._note_use(row)
+        return access_of(row, await self.grants.open(row.place, row.sealed_grant))
+
+    async def _note_use(self, row: Connection) -> Connection:
+        """Remember the day of the last use; another writer's word is as good as ours."""
+        today = self.clock().date().isoformat()
+        if row.last_used_day == today:
+            return row
+        return await self.connections.replace(replace(row, last_used_day=today)) or row

@@ -1,0 +1,35 @@
+"""What every test may ask for: the running local stack, and the control of its simulators.
+
+Variables such as REQUESTS_CA_BUNDLE are left as they are found: the code must be right with them
+and without.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.stack import Stack
+from local.stack_info import StackInfo
+from tests.control_client import ControlClient
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
+    """The whole stack, started once for all tests, on free ports. Tests share what it stores:
+    use tenants and users of your own, or `clean_stack`."""
+    with Stack(data=tmp_path_factory.mktemp("stack")) as running:
+        yield running.info
+
+
+@pytest.fixture
+def control(stack: StackInfo) -> Iterator[ControlClient]:
+    client = ControlClient(stack.control)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def clean_stack(stack: StackInfo, control: ControlClient) -> StackInfo:
+    """The stack as after its start: no faults, no rows, simulators as they were made."""
+    control.post("/_sim/reset")
+    return stack

@@ -1,0 +1,1 @@
+"""An app that holds no FunctionApp: Microsoft's worker refuses to load it."""

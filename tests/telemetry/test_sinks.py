@@ -1,0 +1,117 @@
+"""The way from the request path to a sink: never waits, never raises, counts what it loses."""
+
+from collections.abc import Callable, Iterator, Mapping
+from threading import Event, get_ident
+from time import monotonic
+
+import pytest
+
+from shared.telemetry.allow_list import Value
+from shared.telemetry.events import alarm, event, flush
+from shared.telemetry.losses import Loss
+from shared.telemetry.sanitized_error import SanitizedError
+from shared.telemetry.sinks import CAPACITY, Forwarder, Sink
+
+
+class Held:
+    """A sink that stands still until it is released, and raises where it is told to."""
+
+    def __init__(self) -> None:
+        self.release = Event()
+        self.names: list[Value] = []
+        self.threads: set[int] = set()
+        self.is_closed = False
+
+    def emit(self, event: Mapping[str, Value], error: SanitizedError | None) -> None:
+        self.release.wait(30)
+        self.threads.add(get_ident())
+        if event["event"] == "seal_broken":
+            raise RuntimeError
+        self.names.append(event["event"])
+
+    def flush(self, seconds: float) -> None: ...
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    sink = Held()
+    yield sink
+    sink.release.set()
+
+
+def test_a_hung_sink_never_blocks_the_service(
+    held: Held, attached: Callable[[Sink], None], lost: Callable[[Loss], int]
+) -> None:
+    attached(held)
+    began = monotonic()
+    for _ in range(CAPACITY + 500):
+        event("answered", status=200)
+    assert monotonic() - began < 2
+    assert lost("queue_full") in (499, 500)  # one may be in the hands of the sink
+    assert not flush(0.1)
+    held.release.set()
+    assert flush(10)
+    assert len(held.names) == CAPACITY + 500 - lost("queue_full")
+
+
+def test_a_hung_sink_does_not_hold_up_another(held: Held, attached: Callable[[Sink], None]) -> None:
+    free = Held()
+    free.release.set()
+    for sink in (held, free):
+        attached(sink)
+    event("started")
+    deadline = monotonic() + 5
+    while not free.names and monotonic() < deadline:
+        Event().wait(0.01)
+    assert free.names == ["started"]
+    assert held.names == []
+    held.release.set()
+
+
+def test_a_sink_that_raises_gets_the_next_event(
+    held: Held, attached: Callable[[Sink], None], lost: Callable[[Loss], int]
+) -> None:
+    held.release.set()
+    attached(held)
+    alarm("seal_broken")
+    event("started")
+    assert flush(5)
+    assert held.names == ["started"]
+    assert lost("sink_failed") == 1
+
+
+def test_a_sink_is_called_from_one_thread_that_is_not_ours(
+    held: Held, attached: Callable[[Sink], None]
+) -> None:
+    held.release.set()
+    attached(held)
+    for _ in range(50):
+        event("started")
+    assert flush(5)
+    assert len(held.threads) == 1
+    assert get_ident() not in held.threads
+
+
+def test_closing_sends_the_rest_and_closes_the_sink(held: Held) -> None:
+    held.release.set()
+    forwarder = Forwarder(held)
+    forwarder.put({"event": "started"}, None)
+    assert forwarder.close(5)
+    assert held.names == ["started"]
+    assert held.is_closed
+
+
+def test_without_an_event_there_is_no_thread_and_nothing_to_flush(held: Held) -> None:
+    assert Forwarder(held).flush(0)
+
+
+def test_a_full_queue_makes_flush_give_up_in_time(held: Held) -> None:
+    forwarder = Forwarder(held, capacity=1)
+    forwarder.put({"event": "started"}, None)
+    forwarder.put({"event": "started"}, None)
+    began = monotonic()
+    assert not forwarder.flush(0.2)
+    assert monotonic() - began < 2
