@@ -40,9 +40,14 @@ class Authority:
     """
 
     def __init__(self, data: Path, ca: trustme.CA) -> None:
-        self.certificate: Path = data / "authority.pem"
+        self.certificate = self.certificate_in(data)
         self._private = data / "private"
         self._ca = ca
+
+    @staticmethod
+    def certificate_in(data: Path) -> Path:
+        """Where the certificate is, or will be."""
+        return data / "authority.pem"
 
     @classmethod
     def create(cls, data: Path) -> Self:
@@ -59,7 +64,7 @@ class Authority:
     @classmethod
     def load(cls, data: Path) -> Self:
         """The authority that `create` made in `data`. Raises OSError when there is none."""
-        certificate = (data / "authority.pem").read_bytes()
+        certificate = cls.certificate_in(data).read_bytes()
         key = (data / "private" / "authority.key").read_bytes()
         return cls(data, trustme.CA.from_pem(certificate, key))
 

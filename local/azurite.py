@@ -4,8 +4,8 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-from local import scene
 from local.authority import Leaf
 
 _MAIN: Final = Path(__file__).parent / "node_modules/azurite/dist/src/table/main.js"
@@ -17,13 +17,8 @@ class AzuriteMissingError(Exception):
     """Azurite cannot be started here; the text says in one line what is missing."""
 
 
-def account_url(port: int) -> str:
-    """Path style: under a production host name Azurite cannot carry out transactions."""
-    return f"https://127.0.0.1:{port}/{scene.STORAGE_ACCOUNT}"
-
-
-def command(*, port: int, leaf: Leaf, kept_in: Path | None) -> list[str]:
-    """How to start it. Rows live in memory, or in the folder `kept_in`: then only SIGINT saves
+def command(*, url: str, leaf: Leaf, kept_in: Path | None) -> list[str]:
+    """How to start it, to answer at `url`. Rows live in memory, or in the folder `kept_in`: then only SIGINT saves
     them, every other end loses up to five seconds of writes.
 
     Raises AzuriteMissingError.
@@ -33,7 +28,7 @@ def command(*, port: int, leaf: Leaf, kept_in: Path | None) -> list[str]:
         _node(),
         str(_main()),
         *persistence,
-        *("--tableHost", "127.0.0.1", "--tablePort", str(port)),
+        *("--tableHost", "127.0.0.1", "--tablePort", str(urlsplit(url).port)),
         *("--tableKeepAliveTimeout", str(_KEEP_ALIVE_SECONDS)),
         *("--oauth", "basic", "--cert", str(leaf.chain), "--key", str(leaf.key)),
         *("--silent", "--disableTelemetry"),

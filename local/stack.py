@@ -9,13 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self, TextIO
 
-from local import azurite
+from local import azurite, scene
 from local.authority import Authority
 from local.child import Child
 from local.ports import Ports
+from local.preparation import prepare
 from local.readiness import NotReadyError, wait_for
-from local.simulators.managed_identity import PATH as IDENTITY_PATH
-from local.stack_info import StackInfo
+from local.simulators import PRODUCTION_HOSTS
+from local.stack_info import IDENTITY_PATH, StackInfo
 
 _START_SECONDS: Final = 60.0
 
@@ -76,14 +77,13 @@ class Stack:
         """Raises StackError, PortInUseError, AzuriteMissingError."""
         deadline = time.monotonic() + _START_SECONDS
         with Ports(self._base_port) as ports:
-            port, tables_port = ports.take(self._port), ports.take()
+            info = _addresses(ports, self._port, self._data)
             self._running.enter_context(_locked(self._data))
             authority = Authority.create(self._data)
             self._running.callback(authority.forget_private_keys)
-            self._start_azurite(tables_port, authority)
-            info = _addresses(ports, port, tables_port, authority, self._data)
             file = self._data / "stack.json"
             info.save(file)
+            self._start_azurite(info, authority)
             self._start_python("simulators", "local.simulators", str(file), environment={})
             tls = ssl.create_default_context(cafile=authority.certificate)
             try:
@@ -97,9 +97,9 @@ class Stack:
                 raise StackError(str(exc)) from exc
         return info
 
-    def _start_azurite(self, port: int, authority: Authority) -> None:
+    def _start_azurite(self, info: StackInfo, authority: Authority) -> None:
         command = azurite.command(
-            port=port,
+            url=info.azurite,
             leaf=authority.issue("azurite"),
             kept_in=self._data / "azurite" if self._keep else None,
         )
@@ -148,29 +148,25 @@ def _locked(data: Path) -> TextIO:
     return lock
 
 
-def _addresses(
-    ports: Ports, port: int, tables_port: int, authority: Authority, data: Path
-) -> StackInfo:
-    """Importing the simulators takes half a second, in which Azurite is already starting."""
-    from local.simulators import production_hosts  # noqa: PLC0415 - see above
+def _addresses(ports: Ports, port: int | None, data: Path) -> StackInfo:
+    """A port for everybody; `port` is the service's. Raises PortInUseError."""
 
-    def local(scheme: str, number: int) -> str:
-        return f"{scheme}://127.0.0.1:{number}"
+    def origin(scheme: str, number: int | None = None) -> str:
+        return f"{scheme}://127.0.0.1:{ports.take(number)}"
 
+    service = origin("http", port)
+    pins: dict[str, int] = {}
+    for hosts in PRODUCTION_HOSTS.values():
+        pins |= dict.fromkeys(hosts, ports.take())
     return StackInfo(
-        service=local("http", port),
-        service_https=local("https", ports.take()),
-        sidebar=local("https", ports.take()),
-        control=local("http", ports.take()),
-        tables=azurite.account_url(ports.take()),
-        identity_endpoint=local("http", ports.take()) + IDENTITY_PATH,
-        authority=authority.certificate,
+        service=service,
+        service_https=origin("https"),
+        sidebar=origin("https"),
+        control=origin("http"),
+        tables=f"{origin('https')}/{scene.STORAGE_ACCOUNT}",
+        identity_endpoint=origin("http") + IDENTITY_PATH,
+        authority=Authority.certificate_in(data),
         data=data,
-        pins={
-            host: taken
-            for hosts in production_hosts()
-            for taken in [ports.take()]
-            for host in hosts
-        },
-        azurite=azurite.account_url(tables_port),
+        pins=pins,
+        azurite=f"{origin('https')}/{scene.STORAGE_ACCOUNT}",
     )

@@ -3,7 +3,9 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
+
+IDENTITY_PATH: Final = "/msi/token"  # as on App Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

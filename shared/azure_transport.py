@@ -14,8 +14,13 @@ class NetworkTransport(AioHttpTransport):
     """
 
     def __init__(self, network: Network) -> None:
-        super().__init__(session_owner=False, use_env_settings=False)
+        super().__init__(use_env_settings=False)
         self._network = network
 
     async def open(self) -> None:
+        """Called by azure-core before each request."""
         self.session = self._network.session()
+
+    async def close(self) -> None:
+        """Let go of the session; the network closes it."""
+        self.session = None

@@ -6,14 +6,28 @@ Imports stand inside the functions, so that a simulator can be imported without 
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
-from local.simulators.simulator import Simulator
+from local import scene
+
+if TYPE_CHECKING:
+    from local.simulators.simulator import Simulator
+
+# Whose hosts get a port each. The starter of the stack needs this before anything else, and cannot
+# wait for the simulators to be imported; tests/local/test_server.py compares it with theirs.
+PRODUCTION_HOSTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "entra": (scene.ENTRA_HOST,),
+    "google": scene.GOOGLE_HOSTS,
+    "salesforce": (*scene.SALESFORCE_LOGIN_HOSTS, *scene.SALESFORCE_ORG_HOSTS),
+    "keyvault": (scene.KEY_VAULT_HOST,),
+    "sinks": (scene.SENTRY_HOST, scene.APP_INSIGHTS_HOST),
+}
 
 
 def all_simulators(
     *, azurite: str, tls: ssl.SSLContext, clock: Callable[[], float] = time.time
-) -> tuple[Simulator, ...]:
+) -> "tuple[Simulator, ...]":
     """One of each. `azurite` is its account's URL, and `tls` trusts its certificate."""
     from local.simulators.azure_tokens import AzureTokens
     from local.simulators.entra import Entra
@@ -26,7 +40,7 @@ def all_simulators(
 
     tokens = AzureTokens(clock=clock)  # what the identity endpoint issues, the others verify
     return (
-        Entra(clock=clock),
+        Entra(tokens=tokens, clock=clock),
         Google(clock=clock),
         Salesforce(clock=clock),
         KeyVault(tokens=tokens, clock=clock),
@@ -34,14 +48,3 @@ def all_simulators(
         ManagedIdentity(tokens=tokens, clock=clock),
         Tables(azurite=azurite, tls=tls, tokens=tokens),
     )
-
-
-def production_hosts() -> tuple[tuple[str, ...], ...]:
-    """The hosts of each simulator that stands for production hosts; `*.` is any one label."""
-    from local.simulators.entra import Entra
-    from local.simulators.google import Google
-    from local.simulators.key_vault import KeyVault
-    from local.simulators.salesforce import Salesforce
-    from local.simulators.sinks import Sinks
-
-    return tuple(kind.hosts for kind in (Entra, Google, Salesforce, KeyVault, Sinks))

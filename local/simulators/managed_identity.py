@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from local import scene
 from local.simulators.azure_tokens import IDENTITY_CLIENT_ID, AzureTokens
+from local.stack_info import IDENTITY_PATH
 
-PATH: Final = "/msi/token"
 API_VERSION: Final = "2019-08-01"
 
 # What this identity may ask for. Azure itself issues tokens for any resource that is registered
@@ -50,7 +50,7 @@ class ManagedIdentity:
         return self._tokens.public_key()
 
     def routes(self) -> Sequence[web.RouteDef]:
-        return [web.get(PATH, self._answer_token, allow_head=False)]
+        return [web.get(IDENTITY_PATH, self._answer_token, allow_head=False)]
 
     def control(self) -> Sequence[web.RouteDef]:
         return []

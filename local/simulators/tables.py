@@ -16,6 +16,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from local.simulators.azure_tokens import AzureTokens
+from local.simulators.control_requests import control_body, refused
 
 STORAGE: Final = "https://storage.azure.com"  # audience of tokens for the Table service
 
@@ -48,7 +49,7 @@ class Tables:
         return [web.route("*", "/{path:.*}", self._forward)]
 
     def control(self) -> Sequence[web.RouteDef]:
-        return []
+        return [web.post("/_sim/tables", self._create)]
 
     def reset(self) -> None:
         """The rows are in Azurite: `empty` is what makes the service new."""
@@ -64,6 +65,20 @@ class Tables:
         headers = {**_API, "Authorization": f"Bearer {token}"}
         for name in await self._table_names(headers):
             await self._empty_table(name, headers)
+
+    async def _create(self, request: web.Request) -> web.Response:
+        """Create these tables where they are missing, as a deployment does."""
+        names = (await control_body(request, "names")).get("names")
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise refused("names must be an array of texts")
+        headers = {**_API, "Authorization": f"Bearer {self._tokens.issue(STORAGE)}"}
+        for name in set(names) - set(await self._table_names(headers)):
+            tables = self._azurite / "Tables"
+            async with self._session().post(
+                tables, headers=headers, json={"TableName": name}
+            ) as response:
+                response.raise_for_status()
+        return web.json_response({})
 
     async def _table_names(self, headers: dict[str, str]) -> list[str]:
         names: list[str] = []

@@ -3,10 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import UpdateMode
-
 from shared.model import Connection, Health, OrgId, TenantId, UserId
 from shared.storage.tables import (
     Entity,
@@ -15,9 +11,9 @@ from shared.storage.tables import (
     etag_of,
     get,
     insert,
+    replace_as_read,
     row_is_readable,
     rows_between,
-    store_call,
     utc,
 )
 
@@ -40,17 +36,9 @@ class TableConnectionStore:
         return await insert(self._tables["connections"], _entity(connection))
 
     async def replace(self, connection: Connection) -> Connection | None:
-        async with store_call():
-            try:
-                written = await self._tables["connections"].update_entity(
-                    _entity(connection),
-                    mode=UpdateMode.REPLACE,
-                    etag=connection.etag,
-                    match_condition=MatchConditions.IfNotModified,
-                )
-            except (ResourceModifiedError, ResourceNotFoundError):
-                return None
-        return dataclasses.replace(connection, etag=str(written["etag"]))
+        table = self._tables["connections"]
+        etag = await replace_as_read(table, _entity(connection), connection.etag)
+        return None if etag is None else dataclasses.replace(connection, etag=etag)
 
     async def delete(self, connection: Connection) -> bool:
         return await delete_as_read(

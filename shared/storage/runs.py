@@ -19,6 +19,7 @@ from shared.storage.tables import (
     get,
     insert,
     merge,
+    plain,
     row_is_readable,
     store_call,
     utc,
@@ -56,7 +57,7 @@ class TableRunStore:
         async with store_call():
             try:
                 await self._tables["runs"].submit_transaction(
-                    [("create", key_row), ("create", _entity(run))]
+                    [("create", plain(key_row)), ("create", plain(_entity(run)))]
                 )
             except TableTransactionError as exc:
                 if exc.status_code != _CONFLICT:
@@ -90,12 +91,12 @@ class TableRunStore:
 
     def _query(self, tenant: TenantId, user: UserId | None, low: str, count: int) -> Any:  # noqa: ANN401 - the SDK's pager
         text = "PartitionKey eq @tenant and RowKey gt @low and RowKey lt @high"
-        parameters = {"tenant": str(tenant), "low": low, "high": "run}"}
+        parameters = {"tenant": tenant, "low": low, "high": "run}"}
         if user is not None:
             text += " and user_id eq @user"
-            parameters["user"] = str(user)
+            parameters["user"] = user
         return self._tables["runs"].query_entities(
-            text, parameters=parameters, results_per_page=min(count, 1_000)
+            text, parameters=plain(parameters), results_per_page=min(count, 1_000)
         )
 
     async def _earlier(self, run: Run, idempotency: Idempotency) -> Run | None:

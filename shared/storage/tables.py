@@ -25,16 +25,6 @@ from azure.data.tables.aio import TableClient
 
 from shared.errors import InvalidRequestError, StorageFailedError
 
-TABLE_NAMES: Final = (
-    "tenants",
-    "tenantkeys",
-    "users",
-    "connections",
-    "pending",
-    "runs",
-)
-"""Every table of the service. The deployment creates them; the service itself never does."""
-
 _DEADLINE_SECONDS: Final = 10.0
 _NOT_THERE_AS_READ: Final = frozenset({404, 412})
 
@@ -101,7 +91,7 @@ async def insert(table: TableClient, entity: Entity) -> bool:
     """Whether the row was created; False if its keys are taken."""
     async with store_call():
         try:
-            await table.create_entity(entity)
+            await table.create_entity(plain(entity))
         except ResourceExistsError:
             return False
     return True
@@ -117,10 +107,25 @@ async def merge(table: TableClient, entity: Entity, *, etag: str | None = None) 
         condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
     async with store_call():
         try:
-            await table.update_entity(entity, mode=UpdateMode.MERGE, **condition)
+            await table.update_entity(plain(entity), mode=UpdateMode.MERGE, **condition)
         except (ResourceNotFoundError, ResourceModifiedError):
             return False
     return True
+
+
+async def replace_as_read(table: TableClient, entity: Entity, etag: str | None) -> str | None:
+    """Write the whole row if it still is as read: its new etag, or None if it is not, or gone."""
+    async with store_call():
+        try:
+            written = await table.update_entity(
+                plain(entity),
+                mode=UpdateMode.REPLACE,
+                etag=etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+        except (ResourceNotFoundError, ResourceModifiedError):
+            return None
+    return str(written["etag"])
 
 
 async def delete_as_read(table: TableClient, entity: Entity, etag: str) -> bool:
@@ -129,7 +134,7 @@ async def delete_as_read(table: TableClient, entity: Entity, etag: str) -> bool:
     A transaction of one, because the SDK's plain delete says nothing when the row is gone already,
     and then every caller would believe to have been the one.
     """
-    keys = {"PartitionKey": entity["PartitionKey"], "RowKey": entity["RowKey"]}
+    keys = plain({"PartitionKey": entity["PartitionKey"], "RowKey": entity["RowKey"]})
     condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
     async with store_call():
         try:
@@ -147,7 +152,7 @@ async def rows_between(
     """The rows of one partition with `low <= RowKey < high`, in the order of their keys."""
     rows = table.query_entities(
         "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high",
-        parameters={"partition": partition, "low": low, "high": high},
+        parameters=plain({"partition": partition, "low": low, "high": high}),
     )
     pages = rows.by_page()
     while True:
@@ -158,6 +163,11 @@ async def rows_between(
                 return
         for entity in page:
             yield entity
+
+
+def plain(entity: Entity) -> dict[str, Any]:
+    """As the SDK wants it: it looks at the exact type of a value, and our ids are kinds of str."""
+    return {k: str(v) if isinstance(v, str) else v for k, v in entity.items()}
 
 
 def etag_of(entity: Any) -> str:  # noqa: ANN401 - the SDK hangs the etag on its own mapping type

@@ -7,6 +7,7 @@ import requests
 
 from local import scene
 from local.network import pinned_network
+from local.simulators import PRODUCTION_HOSTS
 from local.stack_info import StackInfo
 from tests.control_client import ControlClient
 
@@ -29,6 +30,15 @@ def http(stack: StackInfo) -> Iterator[requests.Session]:
         session.trust_env = False
         session.verify = str(stack.authority)
         yield session
+
+
+def test_each_simulator_has_a_port_for_its_hosts(control: ControlClient) -> None:
+    named = control.get("/_sim/info")["simulators"]
+
+    alone = {"identity": [], "tables": ["127.0.0.1"]}  # stand for no production host
+    assert {name: one["hosts"] for name, one in named.items()} == {
+        **alone, **{name: list(hosts) for name, hosts in PRODUCTION_HOSTS.items()}
+    }  # fmt: skip
 
 
 def test_every_pinned_host_is_answered_under_its_production_name(

@@ -1,0 +1,122 @@
+"""An add-in without a mailbox: calls the service over HTTP as the pane in Outlook or Gmail does."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import parse_qs, urlsplit
+
+import requests
+
+from local import scene
+from local.stack_info import StackInfo
+
+_SECONDS: Final = 30.0
+
+
+class UnexpectedAnswerError(Exception):
+    """The service answered something else than the journey expects. Names status and code only."""
+
+
+class AddIn:
+    """One user's pane and browser. Speaks TLS, and trusts the stack's authority alone."""
+
+    def __init__(self, info: StackInfo) -> None:
+        self._info = info
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._http.verify = str(info.authority)
+        self._session_token = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def control(self, path: str, body: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 - any JSON value
+        """Set the scene, or look at it: the simulators' control surface."""
+        url = self._info.control + path
+        if body is None:
+            answer = self._http.get(url, timeout=_SECONDS)
+        else:
+            answer = self._http.post(url, json=body, timeout=_SECONDS)
+        answer.raise_for_status()
+        return answer.json()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        expect: int = 200,
+    ) -> Any:  # noqa: ANN401 - any JSON value
+        """Call the service with the session, if there is one. Raises UnexpectedAnswerError."""
+        answer = self._http.request(
+            method,
+            f"{self._info.service_https}/api/v1{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self._session_token}", **(headers or {})},
+            allow_redirects=False,
+            timeout=_SECONDS,
+        )
+        if answer.status_code != expect:
+            is_json = "json" in answer.headers.get("Content-Type", "")
+            code = answer.json().get("code") if is_json else "no problem document"
+            raise UnexpectedAnswerError(
+                f"{method} {path.partition('?')[0]} answered {answer.status_code} ({code}), "
+                f"not {expect}"
+            )
+        return answer.json() if answer.content else None
+
+    def sign_in_with_microsoft(self, tid: str, oid: str) -> Any:  # noqa: ANN401 - any JSON value
+        token = self.control("/_sim/entra/token", {"tid": tid, "oid": oid})["token"]
+        return self._exchange("microsoft", token)
+
+    def sign_in_with_google(self, domain: str, subject: str) -> Any:  # noqa: ANN401 - any JSON value
+        token = self.control("/_sim/google/token", {"hd": domain, "sub": subject})["token"]
+        return self._exchange("google", token)
+
+    def _exchange(self, provider: str, token: str) -> Any:  # noqa: ANN401 - any JSON value
+        signed_in = self.call(
+            "POST",
+            "/sso/exchange",
+            body={"provider": provider},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        self._session_token = signed_in["session_token"]
+        return signed_in
+
+    def connect(self, salesforce_user: str) -> Any:  # noqa: ANN401 - any JSON value
+        """The whole dance: begin, open the browser, log in at Salesforce, come back, complete."""
+        return_to = f"{self._info.sidebar}/connected.html"
+        begun = self.call(
+            "POST", "/salesforce/connections", body={"return_to": return_to}, expect=201
+        )
+        start = self._http.get(begun["connect_url"], allow_redirects=False, timeout=_SECONDS)
+        cookie = start.headers["Set-Cookie"].partition(";")[0]
+        decided = self.control(
+            "/_sim/salesforce/authorize",
+            {"url": start.headers["Location"], "user": salesforce_user, "decision": "allow"},
+        )
+        home = self._http.get(
+            decided["redirect"],
+            headers={"Cookie": cookie},
+            allow_redirects=False,
+            timeout=_SECONDS,
+        )
+        outcome = parse_qs(urlsplit(home.headers.get("Location", "")).fragment)
+        if "completion" not in outcome:
+            raise UnexpectedAnswerError(f"connecting ended with {outcome.get('error')}")
+        completion = {"completion": outcome["completion"][0]}
+        return self.call("POST", "/salesforce/connections/complete", body=completion)
+
+
+MICROSOFT_USER: Final = (scene.ENTRA_TENANT, "5a2f80c4-1d6e-4b93-a7f8-e90c3b716d24")
+GOOGLE_USER: Final = (scene.GOOGLE_DOMAIN, "107691503500061507151130823")
