@@ -23,9 +23,14 @@ from shared.services import Services
 from shared.usecases.begin_connection import TICKET_LIFETIME
 from shared.usecases.finish_connection import Arrival
 
-COOKIE: Final = "__Host-flr-connect"
-"""Binds the dance to one browser. The prefix makes browsers insist on Secure, on our host alone,
-and on the whole path (RFC 6265bis)."""
+COOKIE: Final = "__Secure-flr-connect"
+"""Binds the dance to one browser. The prefix makes browsers insist on Secure (RFC 6265bis).
+
+Not `__Host-`, which would insist on our host alone as well: the Functions host writes an empty
+`domain=` into every cookie, App Service fills in the app's host name, and browsers then refuse
+`__Host-` (Azure/azure-functions-python-worker#1902). A cookie that a neighbouring host plants
+beside ours gains nothing: two of this name are none.
+"""
 
 _COOKIE_RULES: Final = "Path=/; Secure; HttpOnly; SameSite=Lax"
 

@@ -18,8 +18,8 @@ class AzuriteMissingError(Exception):
 
 
 def command(*, url: str, leaf: Leaf, kept_in: Path | None) -> list[str]:
-    """How to start it, to answer at `url`. Rows live in memory, or in the folder `kept_in`: then only SIGINT saves
-    them, every other end loses up to five seconds of writes.
+    """How to start it, so that it answers at `url`. Rows live in memory, or in the folder
+    `kept_in`: then only SIGINT saves them, every other end loses up to five seconds of writes.
 
     Raises AzuriteMissingError.
     """

@@ -12,6 +12,7 @@ from typing import Final, Self, TextIO
 from local import azurite, scene
 from local.authority import Authority
 from local.child import Child
+from local.environment import service_environment
 from local.ports import Ports
 from local.preparation import prepare
 from local.readiness import NotReadyError, wait_for
@@ -89,11 +90,12 @@ class Stack:
             try:
                 wait_for(info.azurite, deadline=deadline, tls=tls, check=self.check)
                 wait_for(f"{info.control}/_sim/info", deadline=deadline, check=self.check)
+                prepare(info)
                 self._start_service(info, file)
                 for origin in (info.service, info.service_https):
                     health = f"{origin}/api/v1/health"
                     wait_for(health, deadline=deadline, tls=tls, status=200, check=self.check)
-            except NotReadyError as exc:
+            except (NotReadyError, OSError) as exc:
                 raise StackError(str(exc)) from exc
         return info
 
@@ -106,8 +108,6 @@ class Stack:
         self._start_child("azurite", command, environment={}, stop_signal="SIGINT")
 
     def _start_service(self, info: StackInfo, file: Path) -> None:
-        from local.environment import service_environment  # noqa: PLC0415 - heavy, and late enough
-
         environment = {**service_environment(info), "FLOWRUNNER_LOCAL_STACK": str(file)}
         self._start_python("service", "local.serve", environment=environment)
 

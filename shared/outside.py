@@ -6,6 +6,7 @@ first call. The imports stand inside for that reason: together the SDKs take mos
 
 # ruff: noqa: PLC0415 - see above
 
+import asyncio
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -78,7 +79,7 @@ class Azure:
     async def close(self) -> None:
         """Close what was opened."""
         for sink in self._sinks:
-            events.detach(sink)
+            await asyncio.to_thread(events.detach, sink)
         if "_credential" in self.__dict__:
             await self._credential.close()
         if "_network" in self.__dict__:

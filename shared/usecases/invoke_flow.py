@@ -9,6 +9,7 @@ from datetime import timedelta
 from shared.cache import TimedCache
 from shared.email_vocabulary import check_email, email_inputs
 from shared.errors import (
+    AccessRefusedError,
     DuplicateRunError,
     FlowFailedError,
     FlowRunnerError,
@@ -20,6 +21,7 @@ from shared.errors import (
 )
 from shared.flow_values import check_inputs
 from shared.model import (
+    Access,
     Caller,
     FlowName,
     FlowResult,
@@ -77,15 +79,15 @@ class InvokeFlow:
         inputs = {**email_inputs(flow, asked.email), **check_inputs(flow, asked.inputs)}
 
         run = await self._start(caller, org, asked)
+        call = _Call(self.flows, asked.flow, inputs)
         try:
-            result = await self.access.call(
-                caller, org, lambda access: self.flows.invoke(access, asked.flow, inputs)
-            )
+            result = await self.access.call(caller, org, call)
         except FlowRunnerError as exc:
-            await self._finish(run, _outcome_of(exc))
+            outcome = _outcome_of(exc) if call.is_out else RunOutcome.NOT_SENT
+            await self._finish(run, outcome)
             if isinstance(exc, InvalidRequestError):
                 self.describe.forget(caller, org, asked.flow)
-            raise _with_run(exc, run)  # noqa: B904 - the same failure, told with its run
+            raise _with_run(exc, run, outcome)  # noqa: B904 - the same failure, told with its run
         finished = await self._finish(run, RunOutcome(result.status))
         return finished, result
 
@@ -151,6 +153,26 @@ class InvokeFlow:
         return finished
 
 
+class _Call:
+    """The call to the Flow, which knows whether it may have been carried out.
+
+    A refused access token proves that it was not; what fails after that, in the refresh, fails
+    before anything is sent again.
+    """
+
+    def __init__(self, flows: SalesforceFlows, flow: FlowName, inputs: Mapping[str, Json]) -> None:
+        self._flows, self._flow, self._inputs = flows, flow, inputs
+        self.is_out = False
+
+    async def __call__(self, access: Access) -> FlowResult:
+        self.is_out = True
+        try:
+            return await self._flows.invoke(access, self._flow, self._inputs)
+        except AccessRefusedError:
+            self.is_out = False
+            raise
+
+
 def _outcome_of(failure: FlowRunnerError) -> RunOutcome:
     match failure:
         case FlowFailedError():
@@ -165,15 +187,10 @@ def _outcome_of(failure: FlowRunnerError) -> RunOutcome:
             return RunOutcome.REFUSED
 
 
-def _with_run(failure: FlowRunnerError, run: Run) -> FlowRunnerError:
+def _with_run(failure: FlowRunnerError, run: Run, outcome: RunOutcome) -> FlowRunnerError:
     """The failure with the run's id, where the caller may want to look it up."""
-    match failure:
-        case FlowFailedError():
-            return FlowFailedError(failure.errors, run.id)
-        case SalesforceUnavailableError():
-            return failure
-        case UpstreamError():
-            failure.run_id = run.id
-            return failure
-        case _:
-            return failure
+    if isinstance(failure, FlowFailedError):
+        return FlowFailedError(failure.errors, run.id)
+    if isinstance(failure, UpstreamError) and outcome is RunOutcome.OUTCOME_UNKNOWN:
+        failure.run_id = run.id
+    return failure

@@ -35,8 +35,10 @@ class OrgAccess:
     clock: Clock
     _opened: TimedCache[_Key, Access] = field(default_factory=_new_cache)
     _refreshes: TimedCache[tuple[_Key, int], Access] = field(
-        default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=_CACHE_SECONDS)
+        default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=0)
     )
+    """One refresh at a time for each stale access; its result is not kept, for a connection made
+    anew counts its generations from one again."""
 
     async def choose(self, caller: Caller, org: OrgId | None) -> OrgId:
         """The org meant. Raises NotConnectedError, OrgAmbiguousError (several, and none named)."""
@@ -67,11 +69,7 @@ class OrgAccess:
 
     def forget(self, caller: Caller, org: OrgId) -> None:
         """The connection is new, or no more: what is in memory is out of date."""
-        key = (caller.tenant, caller.user, org)
-        access = self._opened.peek(key)
-        self._opened.forget(key)
-        if access is not None:
-            self._refreshes.forget((key, access.generation))
+        self._opened.forget((caller.tenant, caller.user, org))
 
     async def _open(self, caller: Caller, org: OrgId) -> Access:
         row = usable(await self.connections.load(caller.tenant, caller.user, org))

@@ -44,7 +44,7 @@ class RefreshGrant:
     async def __call__(
         self, tenant: TenantId, user: UserId, org: OrgId, *, stale_generation: int
     ) -> Access:
-        """Access of a newer generation than the stale one, redeemed here or by somebody else.
+        """Access of another generation than the stale one, redeemed here or by somebody else.
 
         Raises NotConnectedError (the grant has ended), SalesforceUnavailableError (waited in vain),
         SalesforceFailedError, StorageFailedError, KeyVaultFailedError.
@@ -52,7 +52,7 @@ class RefreshGrant:
         until = self.clock() + _PATIENCE
         while self.clock() < until:
             row = usable(await self.connections.load(tenant, user, org))
-            if row.generation > stale_generation:
+            if row.generation != stale_generation:
                 return access_of(row, await self.grants.open(row.place, row.sealed_grant))
             if row.lease_until is not None and row.lease_until > self.clock():
                 await self._wait()

@@ -1,0 +1,154 @@
+"""V-01: after the whole journey, nothing of the mail and no token is left anywhere in clear.
+
+Searched are every table, the service's log, and what Sentry and App Insights received; in clear,
+in base64 at each offset, in hexadecimal and percent-encoded. Later issues add fields and places.
+"""
+
+import base64
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from local.addin import MICROSOFT_USER, AddIn, UnexpectedAnswerError
+from local.demo import MAIL, run
+from local.stack_info import StackInfo
+from tests.attacks.places import Places
+from tests.telemetry.canaries import hits
+
+pytestmark = pytest.mark.stack
+
+_TELEMETRY_SECONDS = 20.0
+
+
+@pytest.fixture(scope="module")
+def places(stack: StackInfo) -> Iterator[Places]:
+    found = Places(stack)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def secrets(stack: StackInfo, places: Places) -> dict[str, str]:
+    """Everything that must have left no trace, after the journey and a failure were provoked."""
+    with AddIn(stack) as pane:
+        pane.control("/_sim/reset", {})
+    assert run(stack) == 0
+    with AddIn(stack) as pane:
+        session = pane.sign_in_with_microsoft(*MICROSOFT_USER)["session_token"]
+        pane.connect("alice")
+        body = {"email": MAIL}
+        with pytest.raises(UnexpectedAnswerError):  # a fault whose text quotes the mail
+            pane.call("POST", "/flows/Always_Faults/runs", body=body)
+        ledger = pane.control("/_sim/salesforce/ledger")
+        _provoke_an_alarm(pane)
+    _wait_for_telemetry(places)
+    return {"session token": session, **_of_the_mail(), **_of_salesforce(ledger)}
+
+
+def _provoke_an_alarm(pane: AddIn) -> None:
+    """A wrong client secret is the operator's alarm: it goes to Sentry as well."""
+    pane.control("/_sim/salesforce/expire", {"user": "alice", "org_id": _org(pane)})
+    fault = {
+        "grant_type": "refresh_token",
+        "error": "invalid_client",
+        "error_description": "invalid client credentials",
+        "status": 400,
+        "times": 1,
+    }
+    pane.control("/_sim/salesforce/errors", fault)
+    with pytest.raises(UnexpectedAnswerError):
+        pane.call("POST", "/flows/Log_Email/runs", body={"email": MAIL})
+
+
+def _org(pane: AddIn) -> str:
+    org: str = pane.call("GET", "/salesforce/connections")["connections"][0]["org_id"]
+    return org
+
+
+def _of_the_mail() -> dict[str, str]:
+    return {
+        f"mail: {field}": text
+        for field, value in MAIL.items()
+        if field != "source"  # `outlook` is a word of ours
+        for text in ([value] if isinstance(value, str) else value)
+    }
+
+
+def _of_salesforce(ledger: Mapping[str, Any]) -> dict[str, str]:
+    """Every token, code, verifier and secret that the org was shown."""
+    found: dict[str, str] = {}
+    for number, seen in enumerate(ledger["requests"]):
+        headers = {name.lower(): value for name, value in seen["header_values"].items()}
+        bearer = headers.get("authorization", "").removeprefix("Bearer ")
+        if bearer:
+            found[f"access token {number}"] = bearer
+        if isinstance(seen["body"], dict):
+            for name in ("code", "code_verifier", "refresh_token", "client_secret", "token"):
+                if seen["body"].get(name):
+                    found[f"{name} {number}"] = seen["body"][name]
+    kinds = {name.rpartition(" ")[0] for name in found}
+    assert kinds >= {"access token", "code", "code_verifier", "refresh_token", "client_secret"}
+    return found
+
+
+def _wait_for_telemetry(places: Places) -> None:
+    until = time.monotonic() + _TELEMETRY_SECONDS
+    while time.monotonic() < until:
+        received = places.all()
+        if b"dependency_failed" in received["sentry"] and b"flow_run" in received["app_insights"]:
+            return
+        time.sleep(0.2)
+    pytest.fail("telemetry did not arrive, so nothing would have been searched")
+
+
+def test_V01_nothing_of_the_mail_and_no_token_is_left_anywhere(
+    places: Places, secrets: dict[str, str]
+) -> None:
+    found = {place: hits(content, secrets) for place, content in places.all().items()}
+
+    assert {place: names for place, names in found.items() if names} == {}
+
+
+def test_V01_every_place_that_is_searched_holds_something(
+    places: Places, secrets: dict[str, str]
+) -> None:
+    empty = [place for place, content in places.all().items() if not content.strip(b"[]\n")]
+
+    assert empty == ["table pending"]  # the one-time codes were all used
+
+
+@pytest.mark.parametrize("encoded", ["clear", "base64", "hex"])
+def test_V01_a_leak_into_a_table_is_found(
+    places: Places, secrets: dict[str, str], encoded: str
+) -> None:
+    subject = str(MAIL["subject"])
+    text = {
+        "clear": f"note: {subject}",
+        "base64": base64.b64encode(f"note: {subject}".encode()).decode(),
+        "hex": subject.encode().hex(),
+    }[encoded]
+    row = {"PartitionKey": "leak", "RowKey": encoded, "note": text}
+    places.insert("runs", row)
+    try:
+        found = hits(places.all()["table runs"], secrets)
+    finally:
+        places.delete("runs", row)
+
+    assert found == {"mail: subject"}
+
+
+def test_V01_a_leak_into_the_log_is_found(
+    stack: StackInfo, places: Places, secrets: dict[str, str]
+) -> None:
+    log = stack.data / "service.log"
+    before = log.read_bytes()
+    with log.open("ab") as file:
+        file.write(f"DEBUG session {secrets['session token']}\n".encode())
+    try:
+        found = hits(places.all()["log"], secrets)
+    finally:
+        log.write_bytes(before)
+
+    assert found == {"session token"}

@@ -1,0 +1,55 @@
+"""What is outside the service, twice: the fakes of the other tests, and the real adapters against
+the local stack. Every test of this folder that asks for `outside` runs on both."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from local import scene
+from local.network import pinned_network
+from local.stack_info import StackInfo
+from shared import ports
+from shared.model import TenantId
+from shared.outside import Azure
+from tests.fakes import World
+from tests.settings import settings
+
+BOTH = [
+    pytest.param("fake", id="fake"),
+    pytest.param("real", id="real", marks=pytest.mark.stack),
+]
+
+
+@pytest.fixture
+async def azure(stack: StackInfo, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Azure]:
+    """The adapters as deployed, on the stack's network. The managed identity's library takes its
+    endpoint from the environment, as it does in App Service."""
+    monkeypatch.setenv("IDENTITY_ENDPOINT", stack.identity_endpoint)
+    monkeypatch.setenv("IDENTITY_HEADER", scene.IDENTITY_HEADER)
+    chosen = settings(
+        tables_endpoint=stack.tables, public_base_url=f"{stack.service_https}/api"
+    )
+    outside = Azure(chosen, pinned_network(stack))
+    yield outside
+    await outside.close()
+
+
+@pytest.fixture(params=BOTH)
+def outside(request: pytest.FixtureRequest) -> ports.Outside:
+    """Not asynchronous itself, so that the stack is started only where it is wanted."""
+    if request.param == "fake":
+        return World()
+    real: Azure = request.getfixturevalue("azure")
+    return real
+
+
+@pytest.fixture
+def tenant() -> TenantId:
+    """A tenant of the test's own: the stack is shared by all tests."""
+    return TenantId.parse(f"ms-{uuid4()}")
+
+
+@pytest.fixture
+def other_tenant() -> TenantId:
+    return TenantId.parse(f"ms-{uuid4()}")
