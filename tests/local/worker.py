@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import azure.functions as func
 
@@ -53,11 +54,16 @@ def run_in_worker(
 
 def load_app(app_dir: Path) -> func.FunctionApp:
     """A new app object from `app_dir/function_app.py`: each can be indexed only once."""
+    app = load_module(app_dir).app
+    assert isinstance(app, func.FunctionApp)
+    return app
+
+
+def load_module(app_dir: Path) -> ModuleType:
+    """`app_dir/function_app.py` anew."""
     spec = importlib.util.spec_from_file_location("loaded_app", app_dir / "function_app.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    app = module.app
-    assert isinstance(app, func.FunctionApp)
-    return app
+    return module

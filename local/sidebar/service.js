@@ -1,0 +1,132 @@
+/**
+ * The service's HTTP contract, as far as the pane needs it (`GET /api/v1/openapi.json`).
+ *
+ * The session token lives in a private field of this object: no storage, no address, no element
+ * ever holds it, and it is gone with the page.
+ */
+
+const DEADLINE_MS = 30_000;
+const RUN_DEADLINE_MS = 240_000; // a Flow may take its time; the service gives up before this
+
+/** A refusal in the service's own words: a problem document (RFC 9457). */
+export class Problem extends Error {
+  constructor(document, retryAfter) {
+    super(document.code);
+    this.code = document.code;
+    this.members = document;
+    this.retryAfterSeconds = Number(retryAfter) || null;
+  }
+}
+
+/** No answer came, or none that can be read: whether anything was done is not known. */
+export class NoAnswer extends Error {
+  code = "no_answer";
+  members = {};
+  retryAfterSeconds = null;
+}
+
+export class Service {
+  #api;
+  #token = null;
+
+  /** `origin` is the service's, without a path. */
+  constructor(origin) {
+    this.#api = `${origin}/api/v1`;
+  }
+
+  async signIn(provider, identityToken) {
+    const body = { provider };
+    const answer = await this.#call("POST", "/sso/exchange", { body, token: identityToken });
+    this.#token = answer.session_token;
+    return answer;
+  }
+
+  /** The token is forgotten here whatever the service answers. */
+  async signOut() {
+    try {
+      await this.#call("DELETE", "/sso/session");
+    } finally {
+      this.forget();
+    }
+  }
+
+  forget() {
+    this.#token = null;
+  }
+
+  async connections() {
+    return (await this.#call("GET", "/salesforce/connections")).connections;
+  }
+
+  async beginConnection(loginHost, returnTo) {
+    const body = { login_host: loginHost, return_to: returnTo };
+    return (await this.#call("POST", "/salesforce/connections", { body })).connect_url;
+  }
+
+  completeConnection(completion) {
+    return this.#call("POST", "/salesforce/connections/complete", { body: { completion } });
+  }
+
+  disconnect(orgId) {
+    return this.#call("DELETE", `/salesforce/connections/${encodeURIComponent(orgId)}`);
+  }
+
+  async flows(orgId) {
+    return (await this.#call("GET", `/flows?org_id=${encodeURIComponent(orgId)}`)).flows;
+  }
+
+  describe(orgId, flow) {
+    const path = `/flows/${encodeURIComponent(flow)}?org_id=${encodeURIComponent(orgId)}`;
+    return this.#call("GET", path);
+  }
+
+  /** Once per `key`: the service does not run a Flow twice for the same one. */
+  run(flow, body, key) {
+    return this.#call("POST", `/flows/${encodeURIComponent(flow)}/runs`, {
+      body,
+      headers: { "Idempotency-Key": key },
+      deadline: RUN_DEADLINE_MS,
+    });
+  }
+
+  runs(after) {
+    const page = after ? `&after=${encodeURIComponent(after)}` : "";
+    return this.#call("GET", `/runs?limit=10${page}`);
+  }
+
+  /** Throws Problem or NoAnswer. */
+  async #call(method, path, { body, token = this.#token, headers = {}, deadline } = {}) {
+    let answer;
+    let text;
+    try {
+      answer = await fetch(this.#api + path, {
+        method,
+        headers: {
+          Authorization: `Bearer ${token}`,
+          ...(body && { "Content-Type": "application/json" }),
+          ...headers,
+        },
+        body: body && JSON.stringify(body),
+        credentials: "omit",
+        cache: "no-store",
+        redirect: "error",
+        signal: AbortSignal.timeout(deadline ?? DEADLINE_MS),
+      });
+      text = await answer.text();
+    } catch {
+      throw new NoAnswer();
+    }
+    const document = read(text);
+    if (answer.ok) return document;
+    if (!document?.code) throw new NoAnswer();
+    throw new Problem(document, answer.headers.get("Retry-After"));
+  }
+}
+
+function read(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    throw new NoAnswer();
+  }
+}

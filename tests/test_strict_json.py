@@ -1,0 +1,136 @@
+"""JSON with one reading only: what a lenient parser takes is refused."""
+
+import json
+from time import perf_counter
+
+import pytest
+
+from shared import strict_json
+
+
+def test_plain_json_is_read() -> None:
+    text = '{"a": [1, 2.5, -3e2, true, false, null, "ä\\n\\u00e9"], "b": {}}'
+
+    assert strict_json.loads(text.encode()) == {
+        "a": [1, 2.5, -300.0, True, False, None, "ä\né"],
+        "b": {},
+    }
+
+
+@pytest.mark.parametrize("text", [b"null", b"0", b'"x"', b"[]", b" {} "])
+def test_any_json_value_may_stand_alone(text: bytes) -> None:
+    assert strict_json.loads(text) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b'{"a": 1, "a": 2}', id="at-the-top"),
+        pytest.param(b'[{"a": {"b": 1, "b": 1}}]', id="nested-and-equal"),
+        pytest.param(b'{"a": 1, "\\u0061": 2}', id="spelt-differently"),
+    ],
+)
+def test_duplicate_keys_are_refused(text: bytes) -> None:
+    with pytest.raises(ValueError):
+        strict_json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text", [b"NaN", b"Infinity", b"-Infinity", b'{"a": NaN}', b"[1, -Infinity]"]
+)
+def test_what_is_no_number_in_json_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError):
+        strict_json.loads(text)
+
+
+@pytest.mark.parametrize("text", [b"1e400", b"-1e999", b'{"a": [2e308]}'])
+def test_a_number_beyond_any_double_does_not_become_infinity(text: bytes) -> None:
+    """Python reads 1e400 as infinity, which is no JSON when it is written again."""
+    with pytest.raises(ValueError):
+        strict_json.loads(text)
+
+
+def test_the_largest_double_is_a_number() -> None:
+    assert strict_json.loads(b"1.7976931348623157e308") == 1.7976931348623157e308
+
+
+def test_a_whole_number_of_five_thousand_digits_is_refused() -> None:
+    with pytest.raises(ValueError):
+        strict_json.loads(b"[" + b"1" * 5_000 + b"]")
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'], ids=["arrays", "objects"])
+def test_depth_has_an_exact_limit(opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+
+    def nested(depth: int) -> bytes:
+        return opening * depth + b"1" + closing * depth
+
+    strict_json.loads(nested(strict_json.MAX_DEPTH))
+    with pytest.raises(ValueError):
+        strict_json.loads(nested(strict_json.MAX_DEPTH + 1))
+
+
+def test_the_limit_is_the_callers_to_choose() -> None:
+    strict_json.loads(b"[[1]]", max_depth=2)
+    with pytest.raises(ValueError):
+        strict_json.loads(b"[[1]]", max_depth=1)
+
+
+def test_an_abyss_is_refused_without_falling_in() -> None:
+    """The standard parser recurses; RecursionError is no ValueError, and would be a crash."""
+    with pytest.raises(ValueError):
+        strict_json.loads(b"[" * 100_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b'["[[[[", "]"]', id="brackets"),
+        pytest.param(b'["\\"[[[["]', id="after-an-escaped-quote"),
+        pytest.param(b'["\\\\", "[[["]', id="after-an-escaped-backslash"),
+    ],
+)
+def test_brackets_inside_texts_are_no_depth(text: bytes) -> None:
+    assert strict_json.loads(text, max_depth=1) == json.loads(text)
+
+
+def test_an_escaped_quote_does_not_hide_depth() -> None:
+    """Whoever miscounts quotes believes that the brackets stand in a text."""
+    with pytest.raises(ValueError):
+        strict_json.loads(b'["\\\\", [[[1]]]]', max_depth=2)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b'"\xff"', id="not-utf-8"),
+        pytest.param(b'"\xed\xa0\x80"', id="a-surrogate-in-utf-8"),
+        pytest.param(b'"\xc0\xaf"', id="an-overlong-slash"),
+        pytest.param('"x"'.encode("utf-16"), id="utf-16"),
+        pytest.param(b"\xef\xbb\xbf{}", id="a-byte-order-mark"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"{} {}", id="two-values"),
+        pytest.param(b"{'a': 1}", id="single-quotes"),
+        pytest.param(b'{"a": 1,}', id="a-trailing-comma"),
+        pytest.param(b'{"a" 1}', id="no-colon"),
+        pytest.param(b'"a\nb"', id="a-raw-line-break-in-a-text"),
+        pytest.param(b"[1, 2", id="unclosed"),
+        pytest.param(b"]", id="closed-and-never-opened"),
+        pytest.param(b"01", id="a-leading-zero"),
+        pytest.param(b"// c\n1", id="a-comment"),
+    ],
+)
+def test_what_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError):
+        strict_json.loads(text)
+
+
+def test_a_large_text_is_read_in_time() -> None:
+    """A body may have 256 KiB; the depth check reads every character of it."""
+    text = json.dumps({f"k{n}": "x" * 1_000 for n in range(250)}).encode()
+    began = perf_counter()
+
+    strict_json.loads(text)
+
+    assert perf_counter() - began < 1.0
