@@ -14,16 +14,13 @@ import zlib
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import aiohttp
 import requests
 import urllib3
 from aiohttp.abc import AbstractResolver
 from requests.adapters import HTTPAdapter
-
-if TYPE_CHECKING:
-    from azure.core.pipeline.transport import AsyncHttpTransport
 
 CONNECT_SECONDS: Final = 5.0
 TOTAL_SECONDS: Final = 30.0
@@ -177,16 +174,6 @@ class Network:
         session.mount("https://", self._adapter())
         # Nothing of ours leaves unencrypted: without an adapter, `requests` refuses the scheme.
         del session.adapters["http://"]
-
-    def azure_transport(self) -> "AsyncHttpTransport[Any, Any]":
-        """The same session for the Azure SDK's asynchronous clients.
-
-        One session for all of them: given a certificate path instead, azure-core builds a new TLS
-        context for each request. Imported here, because the SDK is heavy and not always needed.
-        """
-        from shared.azure_transport import NetworkTransport  # noqa: PLC0415
-
-        return NetworkTransport(self)
 
     async def close(self) -> None:
         """Close what was given out. Closing twice is no error."""

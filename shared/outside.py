@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from shared.azure_transport import NetworkTransport
     from shared.crypto.key_vault import KeyVaultSecrets
     from shared.network import Network
     from shared.storage.tables import Tables
@@ -186,7 +187,7 @@ class Azure:
             wrapper=KeyVaultKeyWrapper(
                 self._settings.key_vault_uri,
                 credential=self._credential,
-                transport=self._network.azure_transport,
+                transport=self._azure_transport,
             ),
             clock=self.clock,
         )
@@ -224,13 +225,19 @@ class Azure:
 
         return self._given_network or Network()
 
+    def _azure_transport(self) -> "NetworkTransport":
+        """Our network for one of the SDK's clients; they all share its session."""
+        from shared.azure_transport import NetworkTransport
+
+        return NetworkTransport(self._network)
+
     @cached_property
     def _credential(self) -> "AsyncTokenCredential":
         """The managed identity: no secret of ours opens anything in Azure."""
         from azure.identity.aio import ManagedIdentityCredential
 
         return ManagedIdentityCredential(
-            client_id=self._settings.azure_client_id, transport=self._network.azure_transport()
+            client_id=self._settings.azure_client_id, transport=self._azure_transport()
         )
 
     @cached_property
@@ -240,7 +247,7 @@ class Azure:
         return Tables(
             self._settings.tables_endpoint,
             credential=self._credential,
-            transport=self._network.azure_transport,
+            transport=self._azure_transport,
         )
 
     @cached_property
@@ -250,5 +257,5 @@ class Azure:
         return KeyVaultSecrets(
             self._settings.key_vault_uri,
             credential=self._credential,
-            transport=self._network.azure_transport,
+            transport=self._azure_transport,
         )

@@ -197,7 +197,7 @@ def _is_https(text: str) -> bool:
         port_is_readable = parts.port is None or parts.port > 0
     except ValueError:
         return False
-    plain = "@" not in parts.netloc and not parts.query and not parts.fragment
+    plain = not set("@*") & set(parts.netloc) and not set("?#") & set(text)
     printable = text.isascii() and text.isprintable() and " " not in text and "\\" not in text
     return (
         parts.scheme == "https"

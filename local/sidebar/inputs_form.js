@@ -16,7 +16,7 @@ export const inputId = (name) => `input-${name}`;
 export function showInputs(flow) {
   const inputs = inputsToType(flow);
   show("inputs", inputs.length > 0);
-  byId("input-list").replaceChildren(...inputs.map(labelled));
+  byId("typed-inputs").replaceChildren(...inputs.map(labelled));
 }
 
 /** What was typed, as JSON values by name; what is empty is left out. Throws PaneProblem. */
@@ -33,7 +33,7 @@ export function markInput(name) {
 }
 
 export function unmarkInputs() {
-  for (const field of byId("input-list").querySelectorAll("[aria-invalid]")) {
+  for (const field of byId("typed-inputs").querySelectorAll("[aria-invalid]")) {
     field.removeAttribute("aria-invalid");
   }
 }
@@ -86,6 +86,7 @@ function typedValue(input) {
   return lines.filter(Boolean).map((line) => fromText(line, input));
 }
 
+/** What does not fit its type is sent as it was typed: the service says what the Flow wants. */
 function fromText(text, { name, type }) {
   if (NUMBERS.has(type)) {
     const number = Number(text);
@@ -95,9 +96,9 @@ function fromText(text, { name, type }) {
   }
   switch (type) {
     case "BOOLEAN":
-      return text === "true";
+      return { true: true, false: false }[text] ?? text;
     case "DATETIME":
-      return new Date(text).toISOString();
+      return Number.isNaN(Date.parse(text)) ? text : new Date(text).toISOString();
     case "TIME":
       return text.length === "00:00".length ? `${text}:00` : text;
     default:

@@ -47,7 +47,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
         wrapper=KeyVaultKeyWrapper(
             f"https://{scene.KEY_VAULT_HOST}",
             credential=azure._credential,
-            transport=azure._network.azure_transport,
+            transport=azure._azure_transport,
             monotonic_clock=clock.monotonic,
         ),
         rotate=lambda: control.post("/_sim/keyvault/keys/rotate", {"name": TENANT_KEK}),

@@ -40,7 +40,10 @@ def session(stack: StackInfo) -> str:
 
 def calls(session: str) -> dict[str, HttpCall]:
     bearer = ("Authorization", f"Bearer {session}")
-    post = {"method": "POST", "headers": (bearer, JSON)}
+
+    def post(target: str, body: bytes) -> HttpCall:
+        return HttpCall(method="POST", target=target, headers=(bearer, JSON), body=body)
+
     return {
         "health": HttpCall(target="/api/v1/health"),
         "the contract": HttpCall(target="/api/v1/openapi.json"),
@@ -57,16 +60,12 @@ def calls(session: str) -> dict[str, HttpCall]:
         "Flows": HttpCall(target="/api/v1/flows", headers=(bearer,)),
         "a Flow": HttpCall(target="/api/v1/flows/Log_Email", headers=(bearer,)),
         "an unknown Flow": HttpCall(target="/api/v1/flows/Nobody", headers=(bearer,)),
-        "a run": HttpCall(
-            target="/api/v1/flows/Log_Email/runs",
-            body=b'{"email":{"subject":"Gr\xc3\xbc\xc3\x9fe"}}',
-            **post,
+        "a run": post(
+            "/api/v1/flows/Log_Email/runs", b'{"email":{"subject":"Gr\xc3\xbc\xc3\x9fe"}}'
         ),
-        "an undeclared input": HttpCall(
-            target="/api/v1/flows/Log_Email/runs", body=b'{"inputs":{"x":1}}', **post
-        ),
-        "a fault": HttpCall(target="/api/v1/flows/Always_Faults/runs", body=b"{}", **post),
-        "a connection begun": HttpCall(target="/api/v1/salesforce/connections", body=b"{}", **post),
+        "an undeclared input": post("/api/v1/flows/Log_Email/runs", b'{"inputs":{"x":1}}'),
+        "a fault": post("/api/v1/flows/Always_Faults/runs", b"{}"),
+        "a connection begun": post("/api/v1/salesforce/connections", b"{}"),
         "a bad ticket": HttpCall(target="/api/v1/salesforce/start?ticket=x"),
         "a bad callback": HttpCall(target="/api/v1/salesforce/callback?state=x&code=y"),
         "connections": HttpCall(target="/api/v1/salesforce/connections", headers=(bearer,)),

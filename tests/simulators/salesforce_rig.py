@@ -43,9 +43,10 @@ class Rig:
 
     def control_refusal(self, path: str, body: object) -> str:
         """Why the control surface refuses this."""
-        answer = requests.post(
-            f"{self.served.control_url}/_sim/salesforce/{path}", json=body, timeout=_DEADLINE
-        )
+        with requests.Session() as plain:
+            plain.trust_env = False
+            url = f"{self.served.control_url}/_sim/salesforce/{path}"
+            answer = plain.post(url, json=body, timeout=_DEADLINE)
         assert answer.status_code == 400
         return str(answer.json()["error"])
 

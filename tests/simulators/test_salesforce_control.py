@@ -125,6 +125,27 @@ def test_a_user_who_does_not_exist_is_told_apart(rig: Rig) -> None:
     assert "no user 'zoe'" in rig.control_refusal("expire", {"user": "zoe"})
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "reason"),
+    [
+        ("errors", {"grant_type": "password", "error": "x"}, "grant_type must be one of"),
+        ("errors", {"grant_type": "refresh_token", "error": "x", "y": 1}, "unknown: y"),
+        ("errors", {"errorCode": "X", "y": 1}, "unknown: y"),
+        ("token_answers", {"overrides": []}, "overrides must be an object"),
+        ("app", {"processing_seconds": -1}, "zero or more"),
+        ("app", [], "an object is needed"),
+        ("revoke", {"user": "alice", "org_id": "00D"}, "has no user"),
+        ("authorize", {"url": "https://login.salesforce.com:1/"}, "url must be"),
+    ],
+)
+def test_a_scene_that_makes_no_sense_is_refused_and_changes_nothing(
+    rig: Rig, path: str, body: object, reason: str
+) -> None:
+    assert reason in rig.control_refusal(path, body)
+    fields = rig.connect()
+    assert rig.refresh(fields["refresh_token"]).status_code == 200
+
+
 def test_too_many_callbacks_are_refused(rig: Rig) -> None:
     long = [f"{CALLBACK}/{number:0100d}" for number in range(20)]
 

@@ -11,6 +11,7 @@ from local.simulators.salesforce.variables import Json
 # In the order in which a token answer lists them. `offline_access` is the same as `refresh_token`.
 SCOPES: Final = ("refresh_token", "web", "api", "lightning")
 _SAME_AS: Final = {"offline_access": "refresh_token"}
+SCRIPTED_KINDS: Final = ("authorize", "authorization_code", "refresh_token")
 _LONGEST_CALLBACK_LIST: Final = 2000  # characters, all callbacks together
 
 
@@ -48,8 +49,7 @@ def scope_text(scopes: frozenset[str]) -> str:
 
 @dataclass(kw_only=True)
 class ScriptedOAuthError:
-    """What the next `times` requests of a kind are answered. `kind` is a grant type, or
-    `authorize`."""
+    """What the next `times` requests of a kind (one of `SCRIPTED_KINDS`) are answered."""
 
     kind: str
     error: str

@@ -6,7 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
-from local.simulators.salesforce.app import ScriptedOAuthError, ScriptedRestError
+from local.simulators.salesforce.app import (
+    SCRIPTED_KINDS,
+    ScriptedOAuthError,
+    ScriptedRestError,
+)
 from local.simulators.salesforce.authorize import Authorize
 from local.simulators.salesforce.errors import PageError, RedirectedError
 from local.simulators.salesforce.grant import Owner
@@ -109,27 +113,28 @@ class Control:
         times = fields.whole("times", default=1)
         error_code = fields.optional_text("errorCode")
         if error_code is None:
-            self._state.scripted.oauth.append(
-                ScriptedOAuthError(
-                    kind=fields.text("grant_type"),
-                    error=fields.text("error"),
-                    description=fields.text("error_description", default=""),
-                    status=status,
-                    times=times,
-                )
+            oauth = ScriptedOAuthError(
+                kind=fields.text("grant_type"),
+                error=fields.text("error"),
+                description=fields.text("error_description", default=""),
+                status=status,
+                times=times,
             )
+            if oauth.kind not in SCRIPTED_KINDS:
+                raise ValueError(f"grant_type must be one of {', '.join(SCRIPTED_KINDS)}")
+            fields.done()
+            self._state.scripted.oauth.append(oauth)
         else:
-            self._state.scripted.rest.append(
-                ScriptedRestError(
-                    path=fields.text("path", default="/services/data/"),
-                    error_code=error_code,
-                    message=fields.text("message", default=""),
-                    status=status,
-                    times=times,
-                    fields=tuple(fields.optional_texts("fields") or ()),
-                )
+            rest = ScriptedRestError(
+                path=fields.text("path", default="/services/data/"),
+                error_code=error_code,
+                message=fields.text("message", default=""),
+                status=status,
+                times=times,
+                fields=tuple(fields.optional_texts("fields") or ()),
             )
-        fields.done()
+            fields.done()
+            self._state.scripted.rest.append(rest)
         return {"times": times}
 
     def _token_answers(self, fields: Fields) -> Json:

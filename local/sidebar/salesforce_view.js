@@ -1,0 +1,138 @@
+/** The user's Salesforce orgs: connecting one, choosing between several, disconnecting. */
+
+import { ConnectWindow } from "./connect_window.js";
+import { announce, byId, button, element, show } from "./dom.js";
+import { HEALTH, clearProblem, showProblem } from "./problems.js";
+
+const RETURN_TO = new URL("connected.html", location.href).href;
+
+export class SalesforceView {
+  #service;
+  #config;
+  #onOrg;
+  #connections = [];
+  #org = null;
+  #leaving = null; // the connection that the dialog asks about
+
+  /** `onOrg(orgId)` is called with the org to work in, or null while there is none. */
+  constructor(service, config, onOrg) {
+    this.#service = service;
+    this.#config = config;
+    this.#onOrg = onOrg;
+    byId("connect-button").addEventListener("click", () => this.#connect());
+    byId("connect-cancel").addEventListener("click", () => this.#render());
+    byId("connect-another").addEventListener("click", () => this.#offerConnecting());
+    byId("disconnect-yes").addEventListener("click", () => this.#disconnect());
+    byId("disconnect-no").addEventListener("click", () => byId("disconnect").close());
+  }
+
+  clear() {
+    this.#connections = [];
+    this.#org = null;
+    byId("connections").replaceChildren();
+    for (const id of ["connect", "salesforce"]) show(id, false);
+    for (const place of ["problem-connect", "problem-salesforce"]) clearProblem(byId(place));
+    this.#onOrg(null);
+  }
+
+  /** Reads how the connections stand. Throws Problem or NoAnswer. */
+  async refresh() {
+    this.#connections = await this.#service.connections();
+    this.#chooseOrg();
+    this.#render();
+  }
+
+  #chooseOrg() {
+    const ids = this.#connections.map(({ org_id: id }) => id);
+    this.#org = ids.includes(this.#org) ? this.#org : (ids[0] ?? null);
+    this.#onOrg(this.#org);
+  }
+
+  #render() {
+    const isConnected = this.#connections.length > 0;
+    show("connect", !isConnected);
+    show("connect-cancel", false);
+    show("salesforce", isConnected);
+    byId("connections").replaceChildren(...this.#connections.map((one) => this.#item(one)));
+  }
+
+  #offerConnecting() {
+    show("connect", true);
+    show("connect-cancel", true);
+    byId("connect-title").focus();
+  }
+
+  #item(connection) {
+    const { org_id: id, instance_host: host, health, action } = connection;
+    const isInUse = id === this.#org && this.#connections.length > 1;
+    const use = button({ class: "plain", "data-use": id }, "Use this org", () => this.#use(id));
+    const again = button({ class: "plain" }, "Connect again", () => this.#offerConnecting());
+    const end = button({ class: "plain", "data-disconnect": id }, "Disconnect", () =>
+      this.#ask(connection),
+    );
+    return element(
+      "li",
+      { "data-org": id, "data-health": health },
+      element("span", { class: "name" }, host),
+      element("span", { class: `health ${health}` }, isInUse ? "In use" : HEALTH[health]),
+      element(
+        "div",
+        { class: "actions" },
+        ...(action === "reconnect" ? [again] : []),
+        ...(id === this.#org ? [] : [use]),
+        end,
+      ),
+    );
+  }
+
+  #use(id) {
+    this.#org = id;
+    this.#render();
+    this.#onOrg(id);
+  }
+
+  async #connect() {
+    const place = byId("problem-connect");
+    const connect = byId("connect-button");
+    clearProblem(place);
+    connect.disabled = true;
+    let opened = null;
+    try {
+      opened = new ConnectWindow(this.#config.service);
+      announce("Log in in the Salesforce window.");
+      const url = await this.#service.beginConnection(byId("login-host").value, RETURN_TO);
+      const completion = await opened.completionFrom(url);
+      const connection = await this.#service.completeConnection(completion);
+      this.#org = connection.org_id;
+      await this.refresh();
+      announce(`Connected to ${connection.instance_host}.`);
+      byId("flows-title").focus();
+    } catch (problem) {
+      opened?.close();
+      announce("");
+      showProblem(place, problem);
+    } finally {
+      connect.disabled = false;
+    }
+  }
+
+  #ask(connection) {
+    this.#leaving = connection;
+    byId("disconnect-title").textContent = `Disconnect ${connection.instance_host}?`;
+    byId("disconnect").showModal();
+  }
+
+  async #disconnect() {
+    const place = byId("problem-salesforce");
+    clearProblem(place);
+    byId("disconnect").close();
+    try {
+      await this.#service.disconnect(this.#leaving.org_id);
+      await this.refresh();
+      announce(`Disconnected from ${this.#leaving.instance_host}.`);
+      byId(this.#connections.length ? "salesforce-title" : "connect-title").focus();
+    } catch (problem) {
+      showProblem(place, problem);
+    }
+  }
+}

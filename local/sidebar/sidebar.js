@@ -1,0 +1,86 @@
+/**
+ * The pane beside a mail: who you are, your Salesforce, your Flows, your runs.
+ *
+ * Each part of the page has a file of its own; here they meet. The order of a visit: sign in
+ * (sign_in_view.js), connect an org (salesforce_view.js), choose a Flow and see what would leave
+ * (flows_view.js), run it (run_form.js), see what is kept (history_view.js).
+ */
+
+import { announce, byId, show } from "./dom.js";
+import { FlowsView } from "./flows_view.js";
+import { HistoryView } from "./history_view.js";
+import { Mailbox } from "./mailbox.js";
+import { mailsFor } from "./mails.js";
+import { showProblem } from "./problems.js";
+import { RunForm } from "./run_form.js";
+import { SalesforceView } from "./salesforce_view.js";
+import { Service } from "./service.js";
+import { SignInView } from "./sign_in_view.js";
+
+class Pane {
+  #service;
+  #flows;
+  #history;
+  #salesforce;
+  #source = null;
+
+  constructor(config) {
+    this.#service = new Service(config.service, () => this.#signedOut("Your session has ended."));
+    this.#history = new HistoryView(this.#service);
+    const runForm = new RunForm(this.#service, (flow, runId) => this.#ran(flow, runId));
+    this.#flows = new FlowsView(this.#service, runForm);
+    this.#salesforce = new SalesforceView(this.#service, config, (org) => this.#flows.showOrg(org));
+    const mailbox = new Mailbox((mail) => this.#flows.openMail(mail, this.#source));
+    byId("sign-out").addEventListener("click", () => this.#signOut());
+    new SignInView(this.#service, config, {
+      onPerson: ({ address, source }) => {
+        this.#source = source;
+        mailbox.show(mailsFor(address), address);
+      },
+      onSignedIn: (person) => this.#signedIn(person),
+    });
+    show("sign-in", true);
+  }
+
+  async #signedIn({ name }) {
+    byId("account").textContent = `${name}, signed in`;
+    show("sign-in", false);
+    show("sign-out", true);
+    announce(`Signed in as ${name}.`);
+    try {
+      await Promise.all([this.#salesforce.refresh(), this.#history.refresh()]);
+      byId(byId("connect").hidden ? "flows-title" : "connect-title").focus();
+    } catch (problem) {
+      showProblem(byId("problem-page"), problem);
+    }
+  }
+
+  async #ran(flow, runId) {
+    if (runId) this.#history.remember(runId, flow.label);
+    await this.#history.refresh();
+  }
+
+  async #signOut() {
+    byId("problem-page").replaceChildren();
+    try {
+      await this.#service.signOut();
+      this.#signedOut("Signed out on every device.");
+    } catch (problem) {
+      this.#signedOut("Signed out here.");
+      showProblem(byId("problem-page"), problem);
+    }
+  }
+
+  #signedOut(words) {
+    this.#salesforce.clear();
+    this.#history.clear();
+    byId("account").textContent = "Not signed in";
+    show("sign-out", false);
+    show("sign-in", true);
+    announce(words);
+    byId("sign-in-title").focus();
+  }
+}
+
+const answer = await fetch("/config.json");
+new Pane(await answer.json());
