@@ -78,7 +78,7 @@ class Stack:
         """Raises StackError, PortInUseError, AzuriteMissingError."""
         deadline = time.monotonic() + _START_SECONDS
         with Ports(self._base_port) as ports:
-            info = _addresses(ports, self._port, self._data)
+            info = _addresses(ports, self._port, self._data, keeps=self._keep)
             self._running.enter_context(_locked(self._data))
             authority = Authority.create(self._data)
             self._running.callback(authority.forget_private_keys)
@@ -148,7 +148,7 @@ def _locked(data: Path) -> TextIO:
     return lock
 
 
-def _addresses(ports: Ports, port: int | None, data: Path) -> StackInfo:
+def _addresses(ports: Ports, port: int | None, data: Path, *, keeps: bool) -> StackInfo:
     """A port for everybody; `port` is the service's. Raises PortInUseError."""
 
     def origin(scheme: str, number: int | None = None) -> str:
@@ -168,5 +168,6 @@ def _addresses(ports: Ports, port: int | None, data: Path) -> StackInfo:
         authority=Authority.certificate_in(data),
         data=data,
         pins=pins,
+        keeps=keeps,
         azurite=f"{origin('https')}/{scene.STORAGE_ACCOUNT}",
     )

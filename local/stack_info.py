@@ -21,6 +21,7 @@ class StackInfo:
     authority: Path  # the certificate of the stack's authority, PEM
     data: Path  # the stack's data folder: logs, stack.json, certificates
     pins: dict[str, int]  # host name or `*.` pattern -> port of its simulator on 127.0.0.1
+    keeps: bool  # whether rows and vault outlive a restart, in the data folder
     azurite: str  # Azurite itself, behind the proxy: https://127.0.0.1:<port>/devstoreaccount1
 
     def save(self, path: Path) -> None:

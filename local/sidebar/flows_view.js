@@ -33,11 +33,11 @@ export class FlowsView {
   async showOrg(org) {
     this.#org = org;
     this.#close();
+    const place = byId("problem-flows");
+    clearProblem(place);
     byId("flow-list").replaceChildren();
     show("flows", org !== null);
     if (org === null) return;
-    const place = byId("problem-flows");
-    clearProblem(place);
     byId("flows").setAttribute("aria-busy", "true");
     try {
       const flows = await this.#service.flows(org);

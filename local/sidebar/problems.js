@@ -1,6 +1,7 @@
 /** What went wrong, in plain words, by the code of the service's problem documents. */
 
 import { element } from "./dom.js";
+import { SessionOver } from "./service.js";
 
 const WORDS = {
   // the request
@@ -118,6 +119,7 @@ export const clearProblem = (place) => place.replaceChildren();
 
 /** Says what went wrong in the place for it. A bug of this page is thrown on. */
 export function showProblem(place, problem) {
+  if (problem instanceof SessionOver) return; // the pane has said so, and begins anew
   const { code, members, retryAfterSeconds } = problem;
   if (!code || !members) throw problem;
   const lines = [element("p", { class: "words" }, plainWords(code, members))];

@@ -47,9 +47,9 @@ export class RunForm {
       runId = answer.run_id;
       byId("result").replaceChildren(...resultOf(flow, mail, answer));
     } catch (problem) {
-      runId = problem.members?.run_id ?? null;
       showProblem(place, problem);
-      markInput(problem.members.input);
+      runId = problem.members?.run_id ?? null;
+      markInput(problem.members?.input);
     } finally {
       this.#setRunning(false);
       this.#onRun(flow, runId);

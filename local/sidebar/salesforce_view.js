@@ -35,17 +35,21 @@ export class SalesforceView {
     this.#onOrg(null);
   }
 
-  /** Reads how the connections stand. Throws Problem or NoAnswer. */
-  async refresh() {
+  /**
+   * Reads how the connections stand; `preferred` is the org to work in if it is among them.
+   * Throws Problem, NoAnswer or SessionOver.
+   */
+  async refresh(preferred = this.#org) {
     this.#connections = await this.#service.connections();
-    this.#chooseOrg();
-    this.#render();
+    const ids = this.#connections.map(({ org_id: id }) => id);
+    this.#use(ids.includes(preferred) ? preferred : (ids[0] ?? null));
   }
 
-  #chooseOrg() {
-    const ids = this.#connections.map(({ org_id: id }) => id);
-    this.#org = ids.includes(this.#org) ? this.#org : (ids[0] ?? null);
-    this.#onOrg(this.#org);
+  #use(org) {
+    const isNew = org !== this.#org;
+    this.#org = org;
+    this.#render();
+    if (isNew) this.#onOrg(org);
   }
 
   #render() {
@@ -85,12 +89,6 @@ export class SalesforceView {
     );
   }
 
-  #use(id) {
-    this.#org = id;
-    this.#render();
-    this.#onOrg(id);
-  }
-
   async #connect() {
     const place = byId("problem-connect");
     const connect = byId("connect-button");
@@ -103,8 +101,8 @@ export class SalesforceView {
       const url = await this.#service.beginConnection(byId("login-host").value, RETURN_TO);
       const completion = await opened.completionFrom(url);
       const connection = await this.#service.completeConnection(completion);
-      this.#org = connection.org_id;
-      await this.refresh();
+      this.#org = null; // its Flows are read anew, even if it was connected before
+      await this.refresh(connection.org_id);
       announce(`Connected to ${connection.instance_host}.`);
       byId("flows-title").focus();
     } catch (problem) {

@@ -25,13 +25,27 @@ export class NoAnswer extends Error {
   retryAfterSeconds = null;
 }
 
+/** The session under which this was asked is over: the answer is nobody's any more. */
+export class SessionOver extends Error {}
+
+const SESSION_CODES = ["session_expired", "not_authenticated"];
+
 export class Service {
   #api;
   #token = null;
+  #on;
 
-  /** `origin` is the service's, without a path. */
-  constructor(origin) {
+  /**
+   * `origin` is the service's, without a path. `on.sessionEnd()` is called when the service no
+   * longer knows the session, `on.connectionLost()` when Salesforce no longer knows the grant.
+   */
+  constructor(origin, on) {
     this.#api = `${origin}/api/v1`;
+    this.#on = on;
+  }
+
+  get isSignedIn() {
+    return this.#token !== null;
   }
 
   async signIn(provider, identityToken) {
@@ -94,12 +108,26 @@ export class Service {
     return this.#call("GET", `/runs?limit=10${page}`);
   }
 
-  /** Throws Problem or NoAnswer. */
-  async #call(method, path, { body, token = this.#token, headers = {}, deadline } = {}) {
-    let answer;
-    let text;
+  /** With the session, unless another token is given. Throws Problem, NoAnswer or SessionOver. */
+  async #call(method, path, { token, ...request } = {}) {
+    const session = this.#token;
+    const [document, problem] = await this.#settled(method, path, token ?? session, request);
+    if (!token) {
+      if (session === this.#token && SESSION_CODES.includes(problem?.code)) {
+        this.forget();
+        this.#on.sessionEnd();
+      }
+      if (session !== this.#token) throw new SessionOver();
+    }
+    if (problem?.code === "salesforce_not_connected") this.#on.connectionLost();
+    if (problem) throw problem;
+    return document;
+  }
+
+  /** [what was answered, null] or [null, Problem or NoAnswer]. */
+  async #settled(method, path, token, { body, headers = {}, deadline = DEADLINE_MS }) {
     try {
-      answer = await fetch(this.#api + path, {
+      const answer = await fetch(this.#api + path, {
         method,
         headers: {
           Authorization: `Bearer ${token}`,
@@ -110,23 +138,15 @@ export class Service {
         credentials: "omit",
         cache: "no-store",
         redirect: "error",
-        signal: AbortSignal.timeout(deadline ?? DEADLINE_MS),
+        signal: AbortSignal.timeout(deadline),
       });
-      text = await answer.text();
+      const text = await answer.text();
+      const document = text ? JSON.parse(text) : null;
+      if (answer.ok) return [document, null];
+      const problem = new Problem(document, answer.headers.get("Retry-After"));
+      return [null, problem];
     } catch {
-      throw new NoAnswer();
+      return [null, new NoAnswer()];
     }
-    const document = read(text);
-    if (answer.ok) return document;
-    if (!document?.code) throw new NoAnswer();
-    throw new Problem(document, answer.headers.get("Retry-After"));
-  }
-}
-
-function read(text) {
-  try {
-    return text ? JSON.parse(text) : null;
-  } catch {
-    throw new NoAnswer();
   }
 }

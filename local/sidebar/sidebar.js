@@ -14,7 +14,7 @@ import { mailsFor } from "./mails.js";
 import { showProblem } from "./problems.js";
 import { RunForm } from "./run_form.js";
 import { SalesforceView } from "./salesforce_view.js";
-import { Service } from "./service.js";
+import { Service, SessionOver } from "./service.js";
 import { SignInView } from "./sign_in_view.js";
 
 class Pane {
@@ -25,7 +25,10 @@ class Pane {
   #source = null;
 
   constructor(config) {
-    this.#service = new Service(config.service, () => this.#signedOut("Your session has ended."));
+    this.#service = new Service(config.service, {
+      sessionEnd: () => this.#signedOut("Your session has ended. Please sign in again."),
+      connectionLost: () => this.#lookAtConnections(),
+    });
     this.#history = new HistoryView(this.#service);
     const runForm = new RunForm(this.#service, (flow, runId) => this.#ran(flow, runId));
     this.#flows = new FlowsView(this.#service, runForm);
@@ -57,7 +60,15 @@ class Pane {
 
   async #ran(flow, runId) {
     if (runId) this.#history.remember(runId, flow.label);
-    await this.#history.refresh();
+    if (this.#service.isSignedIn) await this.#history.refresh();
+  }
+
+  async #lookAtConnections() {
+    try {
+      await this.#salesforce.refresh();
+    } catch (problem) {
+      showProblem(byId("problem-salesforce"), problem);
+    }
   }
 
   async #signOut() {
@@ -66,7 +77,7 @@ class Pane {
       await this.#service.signOut();
       this.#signedOut("Signed out on every device.");
     } catch (problem) {
-      this.#signedOut("Signed out here.");
+      if (!(problem instanceof SessionOver)) this.#signedOut("Signed out on this device only.");
       showProblem(byId("problem-page"), problem);
     }
   }

@@ -7,6 +7,7 @@ Imports stand inside the functions, so that a simulator can be imported without 
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from local import scene
@@ -26,13 +27,19 @@ PRODUCTION_HOSTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def all_simulators(
-    *, azurite: str, tls: ssl.SSLContext, clock: Callable[[], float] = time.time
+    *,
+    azurite: str,
+    tls: ssl.SSLContext,
+    kept_in: Path | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> "tuple[Simulator, ...]":
-    """One of each. `azurite` is its account's URL, and `tls` trusts its certificate."""
+    """One of each. `azurite` is its account's URL, and `tls` trusts its certificate.
+    `kept_in` is the folder in which what must outlive a restart is kept."""
     from local.simulators.azure_tokens import AzureTokens
     from local.simulators.entra import Entra
     from local.simulators.google import Google
     from local.simulators.key_vault import KeyVault
+    from local.simulators.key_vault_at_start import VaultAtStart
     from local.simulators.managed_identity import ManagedIdentity
     from local.simulators.salesforce import Salesforce
     from local.simulators.sinks import Sinks
@@ -43,7 +50,7 @@ def all_simulators(
         Entra(tokens=tokens, clock=clock),
         Google(clock=clock),
         Salesforce(clock=clock),
-        KeyVault(tokens=tokens, clock=clock),
+        KeyVault(tokens=tokens, clock=clock, at_start=VaultAtStart.kept_in(kept_in)),
         Sinks(tokens=tokens, clock=clock),
         ManagedIdentity(tokens=tokens, clock=clock),
         Tables(azurite=azurite, tls=tls, tokens=tokens),

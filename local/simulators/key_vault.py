@@ -1,9 +1,6 @@
 """Azure Key Vault: the challenge, what stands in the vault at start, and its controls."""
 
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 import jwt
@@ -12,12 +9,11 @@ from aiohttp import web
 from local import scene
 from local.simulators.azure_tokens import ISSUER, AzureTokens
 from local.simulators.control_requests import control_body, refused
-from local.simulators.key_vault_cryptography import PrivateKey, generate
+from local.simulators.key_vault_at_start import VaultAtStart
 from local.simulators.key_vault_keys import Keys, VaultKey
 from local.simulators.key_vault_refusals import VaultRefusal, bad_parameter, unauthorized
 from local.simulators.key_vault_secrets import Secret, Secrets
 from local.simulators.ledger import Handler, Ledger
-from local.simulators.signing_keys import base64url
 
 RESOURCE: Final = "https://vault.azure.net"
 
@@ -28,66 +24,37 @@ _CHALLENGE: Final = (
 _API_VERSIONS: Final = (
     "7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01",
 )  # fmt: skip
-_SESSION_SIGNING_BYTES: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class _KeyAtStart:
-    name: str
-    version: str
-    private: PrivateKey
-    operations: tuple[str, ...]
-
-
-@cache
-def _keys_at_start() -> tuple[_KeyAtStart, ...]:
-    """Made once a process: RSA generation is slow, and what was wrapped before a reset must still
-    open after it."""
-    return (
-        _KeyAtStart(
-            scene.KEY_TENANT_KEK,
-            secrets.token_hex(16),
-            generate("RSA", size=3072),
-            ("wrapKey", "unwrapKey"),
-        ),
-        _KeyAtStart(
-            scene.KEY_RECEIPT_SIGNING,
-            secrets.token_hex(16),
-            generate("EC"),
-            ("sign", "verify"),
-        ),
-    )
 
 
 class KeyVault:
-    """`tokens` tells whose bearer tokens are good. `clock` gives Unix seconds."""
+    """`tokens` tells whose bearer tokens are good. `clock` gives Unix seconds. `at_start` is what
+    stands in the vault; by default it is made anew."""
 
     name = "keyvault"
     hosts: tuple[str, ...] = (scene.KEY_VAULT_HOST,)
 
-    def __init__(self, tokens: AzureTokens, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        tokens: AzureTokens,
+        clock: Callable[[], float],
+        at_start: VaultAtStart | None = None,
+    ) -> None:
         self._tokens = tokens
         self._clock = clock
         self._ledger = Ledger()
         self._secrets = Secrets(clock)
         self._keys = Keys(clock)
-        self._secrets_at_start = {
-            scene.SECRET_SALESFORCE: (secrets.token_hex(16), scene.SALESFORCE_CLIENT_SECRET),
-            scene.SECRET_SESSION_SIGNING: (
-                secrets.token_hex(16),
-                base64url(secrets.token_bytes(_SESSION_SIGNING_BYTES)),
-            ),
-        }
+        self._at_start = at_start or VaultAtStart.made()
         self.reset()
 
     def reset(self) -> None:
         """As after start, down to the versions, which clients may have cached."""
         self._ledger.reset()
         self._secrets.shelf.clear()
-        for name, (version, value) in self._secrets_at_start.items():
-            self._secrets.shelf.add(name, Secret(value), version=version)
+        for secret in self._at_start.secrets:
+            self._secrets.shelf.add(secret.name, Secret(secret.value), version=secret.version)
         self._keys.shelf.clear()
-        for key in _keys_at_start():
+        for key in self._at_start.keys:
             material = VaultKey(key.private, key.operations)
             self._keys.shelf.add(key.name, material, version=key.version)
 

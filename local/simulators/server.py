@@ -25,7 +25,9 @@ async def serve(info: StackInfo) -> AsyncExitStack:
     """Start answering at every address of `info`. Closing what is returned stops it all."""
     authority = Authority.load(info.data)
     simulators = all_simulators(
-        azurite=info.azurite, tls=ssl.create_default_context(cafile=authority.certificate)
+        azurite=info.azurite,
+        tls=ssl.create_default_context(cafile=authority.certificate),
+        kept_in=info.data if info.keeps else None,
     )
     tables = next(simulator for simulator in simulators if isinstance(simulator, Tables))
     addresses = {simulator.name: _address(simulator, info) for simulator in simulators}

@@ -93,6 +93,7 @@ def stack_info(data: Path) -> StackInfo:
         authority=authority.certificate,
         data=data,
         pins={},
+        keeps=False,
         azurite="",
     )
 

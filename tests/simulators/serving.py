@@ -67,7 +67,6 @@ class Served:
         return aiohttp.TCPConnector(
             ssl=ssl.create_default_context(cafile=str(self.ca)),
             resolver=_PinnedResolver(self.simulator.hosts, self.tls_port),
-            force_close=True,  # so that closing leaves no half-open TLS transport behind
         )
 
     def client_session(self) -> aiohttp.ClientSession:
