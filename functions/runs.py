@@ -23,11 +23,12 @@ def blueprint(services: Services) -> func.Blueprint:
         caller = await caller_of(req, services)
         whole_tenant, limit = _is_whole_tenant(req), _limit(req)
 
-        page = await services.list_runs(
+        listed = await services.list_runs(
             caller, whole_tenant=whole_tenant, after=query_text(req, "after"), limit=limit
         )
 
-        return json_response({"runs": [_run(run) for run in page.runs], "next": page.next})
+        runs = [_run(run, listed.flow_names.get(run.flow_id)) for run in listed.page.runs]
+        return json_response({"runs": runs, "next": listed.page.next})
 
     return bp
 
@@ -51,10 +52,11 @@ def _limit(req: func.HttpRequest) -> int:
     return int(text)
 
 
-def _run(run: Run) -> dict[str, object]:
+def _run(run: Run, flow_name: str | None) -> dict[str, object]:
     return {
         "run_id": run.id,
         "flow_id": run.flow_id,
+        "flow_name": flow_name,
         "user_id": run.user,
         "org_id": run.org,
         "started_at": _time(run.started_at),

@@ -16,12 +16,12 @@ from functions.requests import (
     query_text,
     text_member,
 )
-from shared.errors import FlowRunnerError, InvalidRequestError, InvalidStateError, NotFoundError
+from shared.errors import FlowRunnerError, InvalidRequestError, NotFoundError
 from shared.model import ConnectedOrg, OneTimeCode, OrgId
 from shared.secret import Secret
 from shared.services import Services
 from shared.usecases.begin_connection import TICKET_LIFETIME
-from shared.usecases.finish_connection import Arrival
+from shared.usecases.finish_connection import Arrival, NoCode
 
 COOKIE: Final = "__Secure-flr-connect"
 """Binds the dance to one browser. The prefix makes browsers insist on Secure (RFC 6265bis).
@@ -119,16 +119,16 @@ def _org_in_path(req: func.HttpRequest) -> OrgId:
         raise NotFoundError from None
 
 
-def _code(req: func.HttpRequest) -> Secret | None:
-    """The authorization code; None if Salesforce says that it was denied.
+def _code(req: func.HttpRequest) -> Secret | NoCode:
+    """The authorization code, or that Salesforce says it was denied (RFC 6749, 4.1.2).
 
-    Both at once, or neither, is no answer of Salesforce's (RFC 6749, 4.1.2). Nor is another
-    issuer than the one that was asked (RFC 9207): Salesforce sends none.
+    Both at once, or neither, is no answer of Salesforce's. Nor is one that names an issuer
+    (RFC 9207): Salesforce sends none, so it comes from somebody else.
     """
     code, error = query_text(req, "code"), query_text(req, "error")
     if (code is None) == (error is None) or query_text(req, "iss") is not None:
-        raise InvalidStateError
-    return None if code is None else Secret(code)
+        return NoCode.UNREADABLE
+    return NoCode.DENIED if code is None else Secret(code)
 
 
 def _browser_nonce(req: func.HttpRequest) -> Secret | None:

@@ -19,7 +19,8 @@ FILES: Final = Path(__file__).parent / "sidebar"
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self' {service}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self' {service}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 
 

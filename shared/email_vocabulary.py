@@ -75,12 +75,12 @@ def email_inputs(flow: FlowDescription, email: Mapping[str, Json]) -> dict[str, 
 def check_email(email: Mapping[str, Json]) -> None:
     """The fields of a mail as the add-in sent them. Raises InvalidRequestError.
 
-    Unknown fields are refused, so that a misspelt one is noticed; what is known and not asked for
-    by the Flow is dropped later, silently and always.
+    A field that no Flow asks for, or that is not in the vocabulary, is no error: it is dropped,
+    silently and always.
     """
-    for name, value in email.items():
-        entry = VOCABULARY.get(name)
-        if entry is None or not (value is None or _has_kind(value, entry.kind)):
+    for name, entry in VOCABULARY.items():
+        value = email.get(name)
+        if value is not None and not _has_kind(value, entry.kind):
             raise InvalidRequestError
     if email.get("source") not in (None, *SOURCES):
         raise InvalidRequestError

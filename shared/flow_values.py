@@ -5,6 +5,7 @@ is checked before anything is sent; the failure names the input and the wanted t
 value.
 """
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -56,6 +57,8 @@ def check_inputs(flow: FlowDescription, inputs: Mapping[str, Json]) -> dict[str,
         variable = declared.get(name)
         if variable is None:
             raise UndeclaredInputError(name)
+        if len(json.dumps(value).encode()) > LARGEST_INPUT_BYTES:
+            raise InvalidRequestError
         if value is not None:
             checked[name] = fitting(value, variable)
     return checked

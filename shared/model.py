@@ -451,6 +451,11 @@ class Place:
     column: str
 
 
+def flow_name_place(tenant: TenantId, flow_id: str) -> Place:
+    """Where the sealed readable name of a Flow lives."""
+    return Place(tenant=tenant, table="tenants", row_key=f"flow|{flow_id}", column="sealed_name")
+
+
 # --- Small encodings -----------------------------------------------------------------------------
 
 

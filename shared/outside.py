@@ -9,7 +9,7 @@ first call. The imports stand inside for that reason: together the SDKs take mos
 import asyncio
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shared import ports
 from shared.settings import Settings
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from shared.storage.tables import Tables
 
 RELEASE: Final = "flowrunner-backend@0.1.0"
+_SYNC_DEADLINES: Final[dict[str, Any]] = {
+    "connection_timeout": 5,
+    "read_timeout": 10,
+}  # seconds; the SDK's: 300
 
 
 class Azure:
@@ -75,7 +79,9 @@ class Azure:
         """The managed identity once more: the exporter is synchronous and has its own thread."""
         from azure.identity import ManagedIdentityCredential
 
-        return ManagedIdentityCredential(client_id=self._settings.azure_client_id)
+        return ManagedIdentityCredential(
+            client_id=self._settings.azure_client_id, **_SYNC_DEADLINES
+        )
 
     async def close(self) -> None:
         """Close what was opened."""
@@ -121,7 +127,9 @@ class Azure:
         from shared.identity.on_behalf_of import MsalOnBehalfOf
 
         # msal is synchronous and asks from its thread, so this credential is, too.
-        credential = ManagedIdentityCredential(client_id=self._settings.azure_client_id)
+        credential = ManagedIdentityCredential(
+            client_id=self._settings.azure_client_id, **_SYNC_DEADLINES
+        )
         return MsalOnBehalfOf(
             self._network,
             client_id=self._settings.entra_client_id,

@@ -160,7 +160,12 @@ class Services:
 
     @cached_property
     def list_runs(self) -> ListRuns:
-        return ListRuns(runs=self._outside.runs, clock=self._outside.clock)
+        return ListRuns(
+            runs=self._outside.runs,
+            tenants=self._outside.tenants,
+            vault=self._outside.vault,
+            clock=self._outside.clock,
+        )
 
     # --- steps that several use cases share ---
 

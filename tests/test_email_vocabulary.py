@@ -53,9 +53,7 @@ def flow(*inputs: FlowVariable) -> FlowDescription:
 
 
 def test_the_vocabulary_is_the_published_one() -> None:
-    asked_for = {
-        field: tuple(name.lower() for name in names) for field, names in PUBLISHED.items()
-    }
+    asked_for = {field: tuple(name.lower() for name in names) for field, names in PUBLISHED.items()}
 
     assert {field: entry.input_names for field, entry in VOCABULARY.items()} == asked_for
 
@@ -68,7 +66,7 @@ def test_the_vocabulary_is_the_published_one() -> None:
     [
         pytest.param(lambda name: name, id="as-published"),
         pytest.param(str.upper, id="upper-case"),
-        pytest.param(lambda name: "_".join(name), id="underscores"),
+        pytest.param("_".join, id="underscores"),
         pytest.param(lambda name: f"flr_{name}", id="prefix-flr"),
         pytest.param(lambda name: f"email{name.capitalize()}", id="prefix-email"),
         pytest.param(lambda name: f"FLR_Email_{name}", id="both-prefixes"),
@@ -136,7 +134,7 @@ def test_the_declared_fields_are_the_promise_in_the_vocabularys_order() -> None:
 
 
 def test_for_every_set_of_declared_fields_exactly_those_leave() -> None:
-    """P-01, over all 512 sets: what is declared goes, what is not stays, whatever is in the mail."""
+    """P-01, over all 512 sets: what is declared goes, what is not stays, whatever the mail."""
     for size in range(len(PUBLISHED) + 1):
         for wanted in combinations(PUBLISHED, size):
             declared = flow(*(variable(PUBLISHED[field][0]) for field in wanted))

@@ -127,9 +127,10 @@ def test_a_collection_is_a_list_of_values_that_fit() -> None:
 
     assert fitting(["a", "b"], texts) == ["a", "b"]
     assert fitting([], texts) == []
-    for wrong in ("a", {"a": "b"}, ["a", 1], [["a"]]):
+    wrong: tuple[Json, ...] = ("a", {"a": "b"}, ["a", 1], [["a"]])
+    for value in wrong:
         with pytest.raises(InvalidInputError):
-            fitting(wrong, texts)
+            fitting(value, texts)
 
 
 def test_a_collection_has_an_exact_limit() -> None:

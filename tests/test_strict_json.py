@@ -8,6 +8,15 @@ import pytest
 from shared import strict_json
 
 
+def is_refused(data: bytes, max_depth: int = strict_json.MAX_DEPTH) -> bool:
+    """Refused by ValueError: any other exception fails the test."""
+    try:
+        strict_json.loads(data, max_depth=max_depth)
+    except ValueError:
+        return True
+    return False
+
+
 def test_plain_json_is_read() -> None:
     text = '{"a": [1, 2.5, -3e2, true, false, null, "ä\\n\\u00e9"], "b": {}}'
 
@@ -31,23 +40,20 @@ def test_any_json_value_may_stand_alone(text: bytes) -> None:
     ],
 )
 def test_duplicate_keys_are_refused(text: bytes) -> None:
-    with pytest.raises(ValueError):
-        strict_json.loads(text)
+    assert is_refused(text)
 
 
 @pytest.mark.parametrize(
     "text", [b"NaN", b"Infinity", b"-Infinity", b'{"a": NaN}', b"[1, -Infinity]"]
 )
 def test_what_is_no_number_in_json_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError):
-        strict_json.loads(text)
+    assert is_refused(text)
 
 
 @pytest.mark.parametrize("text", [b"1e400", b"-1e999", b'{"a": [2e308]}'])
 def test_a_number_beyond_any_double_does_not_become_infinity(text: bytes) -> None:
     """Python reads 1e400 as infinity, which is no JSON when it is written again."""
-    with pytest.raises(ValueError):
-        strict_json.loads(text)
+    assert is_refused(text)
 
 
 def test_the_largest_double_is_a_number() -> None:
@@ -55,8 +61,7 @@ def test_the_largest_double_is_a_number() -> None:
 
 
 def test_a_whole_number_of_five_thousand_digits_is_refused() -> None:
-    with pytest.raises(ValueError):
-        strict_json.loads(b"[" + b"1" * 5_000 + b"]")
+    assert is_refused(b"[" + b"1" * 5_000 + b"]")
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'], ids=["arrays", "objects"])
@@ -67,20 +72,17 @@ def test_depth_has_an_exact_limit(opening: bytes) -> None:
         return opening * depth + b"1" + closing * depth
 
     strict_json.loads(nested(strict_json.MAX_DEPTH))
-    with pytest.raises(ValueError):
-        strict_json.loads(nested(strict_json.MAX_DEPTH + 1))
+    assert is_refused(nested(strict_json.MAX_DEPTH + 1))
 
 
 def test_the_limit_is_the_callers_to_choose() -> None:
     strict_json.loads(b"[[1]]", max_depth=2)
-    with pytest.raises(ValueError):
-        strict_json.loads(b"[[1]]", max_depth=1)
+    assert is_refused(b"[[1]]", max_depth=1)
 
 
 def test_an_abyss_is_refused_without_falling_in() -> None:
     """The standard parser recurses; RecursionError is no ValueError, and would be a crash."""
-    with pytest.raises(ValueError):
-        strict_json.loads(b"[" * 100_000)
+    assert is_refused(b"[" * 100_000)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +99,7 @@ def test_brackets_inside_texts_are_no_depth(text: bytes) -> None:
 
 def test_an_escaped_quote_does_not_hide_depth() -> None:
     """Whoever miscounts quotes believes that the brackets stand in a text."""
-    with pytest.raises(ValueError):
-        strict_json.loads(b'["\\\\", [[[1]]]]', max_depth=2)
+    assert is_refused(b'["\\\\", [[[1]]]]', max_depth=2)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +123,7 @@ def test_an_escaped_quote_does_not_hide_depth() -> None:
     ],
 )
 def test_what_is_no_json_is_refused(text: bytes) -> None:
-    with pytest.raises(ValueError):
-        strict_json.loads(text)
+    assert is_refused(text)
 
 
 def test_a_large_text_is_read_in_time() -> None:

@@ -90,16 +90,21 @@ async def upstream(*hosts: str, tls: ssl.SSLContext | None = None) -> AsyncItera
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, LOOPBACK, 0, ssl_context=tls or certified(*hosts))
-    await site.start()
-    port: int = runner.addresses[0][1]
+    assert runner.server is not None
+    context = tls or certified(*hosts)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(runner.server, LOOPBACK, 0, ssl=context)
+    port: int = server.sockets[0].getsockname()[1]
     network = pinned_network(dict.fromkeys(hosts, port))
     kept.append(Upstream(network, port))
     try:
         yield kept[0]
     finally:
         await network.close()
+        server.close()
         await runner.cleanup()
+        server.abort_clients()  # one that broke off its handshake must not outlive the loop
+        await server.wait_closed()
 
 
 def pinned_network(pins: Mapping[str, int]) -> Network:
@@ -187,3 +192,34 @@ async def hanging(_: web.Request) -> web.StreamResponse:
     """No answer for longer than anybody waits."""
     await asyncio.sleep(600)
     return web.Response()
+
+
+# --- servers that do not keep to HTTP ------------------------------------------------------------
+
+type Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def scripted(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """A TLS server on 127.0.0.1 that does to each connection what the script says: its port.
+
+    The script finds the head of the request read already.
+    """
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await script(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client has had enough
+        finally:
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0, ssl=tls or certified())
+    port: int = server.sockets[0].getsockname()[1]
+    try:
+        yield port
+    finally:
+        server.close()
+        server.abort_clients()
+        await server.wait_closed()

@@ -1,6 +1,6 @@
 /** Runs the chosen Flow for the open mail, once, and shows what came back. */
 
-import { announce, byId, element } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { markInput, typedInputs, unmarkInputs } from "./inputs_form.js";
 import { leavingFields } from "./leaving.js";
 import { clearProblem, showProblem } from "./problems.js";
@@ -37,7 +37,8 @@ export class RunForm {
     const { flow, mail, source } = this.#prepared;
     clearProblem(place);
     unmarkInputs();
-    byId("result").replaceChildren();
+    const wait = element("p", { class: "quiet" }, "The Flow is running.");
+    byId("result").replaceChildren(wait);
     this.#setRunning(true);
     let runId = null;
     try {
@@ -47,6 +48,7 @@ export class RunForm {
       runId = answer.run_id;
       byId("result").replaceChildren(...resultOf(flow, mail, answer));
     } catch (problem) {
+      wait.remove();
       showProblem(place, problem);
       runId = problem.members?.run_id ?? null;
       markInput(problem.members?.input);
@@ -79,8 +81,6 @@ export class RunForm {
     const button = byId("run-button");
     button.setAttribute("aria-disabled", String(isRunning)); // keeps the focus, unlike `disabled`
     button.textContent = isRunning ? "Running…" : "Run once";
-    if (isRunning) announce("The Flow is running.");
-    else announce("");
   }
 }
 

@@ -91,13 +91,14 @@ export class SalesforceView {
 
   async #connect() {
     const place = byId("problem-connect");
+    const wait = byId("connect-wait");
     const connect = byId("connect-button");
     clearProblem(place);
     connect.disabled = true;
     let opened = null;
     try {
       opened = new ConnectWindow(this.#config.service);
-      announce("Log in in the Salesforce window.");
+      wait.textContent = "Go on in the Salesforce window.";
       const url = await this.#service.beginConnection(byId("login-host").value, RETURN_TO);
       const completion = await opened.completionFrom(url);
       const connection = await this.#service.completeConnection(completion);
@@ -107,9 +108,9 @@ export class SalesforceView {
       byId("flows-title").focus();
     } catch (problem) {
       opened?.close();
-      announce("");
       showProblem(place, problem);
     } finally {
+      wait.textContent = "";
       connect.disabled = false;
     }
   }

@@ -143,8 +143,9 @@ export class Service {
       const text = await answer.text();
       const document = text ? JSON.parse(text) : null;
       if (answer.ok) return [document, null];
-      const problem = new Problem(document, answer.headers.get("Retry-After"));
-      return [null, problem];
+      const isProblem = typeof document.code === "string";
+      const retryAfter = answer.headers.get("Retry-After");
+      return [null, isProblem ? new Problem(document, retryAfter) : new NoAnswer()];
     } catch {
       return [null, new NoAnswer()];
     }

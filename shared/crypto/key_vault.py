@@ -5,8 +5,9 @@ alone and happens here; unwrapping happens in the vault. Algorithm: RSA-OAEP-256
 SHA-256). Clients are made at first use; who made the network closes the connections.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
 
@@ -25,6 +26,7 @@ from shared.secret import Secret
 
 TENANT_KEK: Final = "tenant-kek"
 _CACHE_SECONDS: Final = 600.0
+_DEADLINE_SECONDS: Final = 10.0
 _RETRIES: Final = {"retry_total": 2, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
 
 
@@ -49,7 +51,7 @@ class KeyVaultKeyWrapper:
         )
 
     async def wrap(self, data_key: bytes) -> tuple[bytes, str]:
-        with _vault_errors():
+        async with _vault_call():
             key = await self._newest.get(TENANT_KEK, lambda: self._keys.get_key(TENANT_KEK))
             result = await self._client(str(key.id)).wrap_key(
                 KeyWrapAlgorithm.rsa_oaep_256, data_key
@@ -57,7 +59,7 @@ class KeyVaultKeyWrapper:
         return result.encrypted_key, str(key.id)
 
     async def unwrap(self, wrapped: bytes, kek_id: str) -> bytes:
-        with _vault_errors():
+        async with _vault_call():
             result = await self._client(kek_id).unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, wrapped)
         return result.key
 
@@ -101,7 +103,7 @@ class KeyVaultSecrets:
         return await self._versions.get(name, lambda: self._read_newest_two(name))
 
     async def _read_newest_two(self, name: str) -> dict[str, Secret]:
-        with _vault_errors():
+        async with _vault_call():
             listed = [
                 version
                 async for version in self._client.list_properties_of_secret_versions(name)
@@ -111,20 +113,22 @@ class KeyVaultSecrets:
         return {str(v.version): await self._read(name, v.version) for v in listed[:2]}
 
     async def _read(self, name: str, version: str | None) -> Secret:
-        with _vault_errors():
+        async with _vault_call():
             secret = await self._client.get_secret(name, version)
         if not secret.value:
             raise KeyVaultFailedError
         return Secret(secret.value)
 
 
-@contextmanager
-def _vault_errors() -> Iterator[None]:
-    """No SDK exception leaves this module; their texts quote addresses and key names.
+@asynccontextmanager
+async def _vault_call() -> AsyncIterator[None]:
+    """One call to the vault: it ends in time, and fails as KeyVaultFailedError or not at all.
 
-    The crypto clients raise ValueError and NotImplementedError for what they cannot do, too.
+    The SDK's texts quote addresses and key names. Its crypto clients raise ValueError and
+    NotImplementedError for what they cannot do, too.
     """
     try:
-        yield
-    except (AzureError, ValueError, NotImplementedError) as exc:
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            yield
+    except (AzureError, TimeoutError, ValueError, NotImplementedError) as exc:
         raise KeyVaultFailedError from exc

@@ -5,6 +5,7 @@ import hmac
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 from shared.errors import (
@@ -21,6 +22,13 @@ from shared.telemetry.events import event
 from shared.usecases.sealed_grants import SealedGrants
 
 PARKED_LIFETIME = timedelta(minutes=10)
+
+
+class NoCode(Enum):
+    """What may come back instead of an authorization code."""
+
+    DENIED = "denied"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +54,7 @@ class FinishConnection:
     clock: Clock
 
     async def __call__(
-        self, state: OneTimeCode, code: Secret | None, browser_nonce: Secret | None
+        self, state: OneTimeCode, code: Secret | NoCode, browser_nonce: Secret | None
     ) -> Arrival:
         """Never raises an expected failure: the browser is to be sent home in any case.
 
@@ -74,11 +82,13 @@ class FinishConnection:
         self,
         taken: Pending,
         asked: dict[str, Any],
-        code: Secret | None,
+        code: Secret | NoCode,
         browser_nonce: Secret | None,
     ) -> OneTimeCode:
         _require_same_browser(asked["browser"], browser_nonce)
-        if code is None:
+        if code is NoCode.UNREADABLE:
+            raise InvalidStateError
+        if code is NoCode.DENIED:
             raise SalesforceForbiddenError  # the user, or an administrator's policy, said no
         grant = await self.login.redeem_code(
             asked["login_host"], code=code, verifier=Secret(asked["verifier"])

@@ -27,11 +27,11 @@ from shared.model import (
     FlowResult,
     Idempotency,
     OrgId,
-    Place,
     Run,
     RunOutcome,
     TenantId,
     base32,
+    flow_name_place,
 )
 from shared.ports import Clock, Pseudonyms, RunStore, SalesforceFlows, TenantStore, Vault
 from shared.telemetry.events import alarm, event
@@ -126,10 +126,7 @@ class InvokeFlow:
         """Keep the readable name sealed, once, for the people whose Flow it is."""
         if self._named.peek((run.tenant, run.flow_id)):
             return
-        place = Place(
-            tenant=run.tenant, table="tenants", row_key=f"flow|{run.flow_id}", column="sealed_name"
-        )
-        sealed = await self.vault.seal(place, flow.encode())
+        sealed = await self.vault.seal(flow_name_place(run.tenant, run.flow_id), flow.encode())
         await self.tenants.remember_flow_name(run.tenant, run.flow_id, sealed)
         self._named.put((run.tenant, run.flow_id), True)  # noqa: FBT003 - the cache's value
 

@@ -1,24 +1,48 @@
 """The history of runs: one's own, or for an administrator the whole tenant's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from shared.errors import NotAdminError
-from shared.model import Caller, RunPage
-from shared.ports import Clock, RunStore
+from shared.model import Caller, RunPage, flow_name_place
+from shared.ports import Clock, RunStore, TenantStore, Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedRuns:
+    """A page of runs, and the readable names of their Flows by Flow id."""
+
+    page: RunPage
+    flow_names: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRuns:
     runs: RunStore
+    tenants: TenantStore
+    vault: Vault
     clock: Clock
 
     async def __call__(
         self, caller: Caller, *, whole_tenant: bool, after: str | None, limit: int
-    ) -> RunPage:
+    ) -> NamedRuns:
         """Newest first. Raises NotAdminError, InvalidRequestError (`after` is none of ours)."""
         if whole_tenant and not caller.is_admin:
             raise NotAdminError
         user = None if whole_tenant else caller.user
         page = await self.runs.page(caller.tenant, user, after=after, limit=limit)
         now = self.clock()
-        return replace(page, runs=tuple(run.as_of(now) for run in page.runs))
+        page = replace(page, runs=tuple(run.as_of(now) for run in page.runs))
+        return NamedRuns(page=page, flow_names=await self._names(caller, page))
+
+    async def _names(self, caller: Caller, page: RunPage) -> Mapping[str, str]:
+        wanted = {run.flow_id for run in page.runs}
+        if not wanted:
+            return {}
+        sealed = await self.tenants.sealed_flow_names(caller.tenant)
+        return {
+            flow_id: (
+                await self.vault.open(flow_name_place(caller.tenant, flow_id), sealed[flow_id])
+            ).decode()
+            for flow_id in wanted & sealed.keys()
+        }

@@ -6,12 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from local import scene
+from local import scene as made_up
 from local.network import pinned_network
 from local.stack_info import StackInfo
 from shared import ports
 from shared.model import TenantId
 from shared.outside import Azure
+from tests.contract.salesforce import FakeScene, Scene, SimulatedScene
 from tests.fakes import World
 from tests.settings import settings
 
@@ -26,10 +27,8 @@ async def azure(stack: StackInfo, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     """The adapters as deployed, on the stack's network. The managed identity's library takes its
     endpoint from the environment, as it does in App Service."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", stack.identity_endpoint)
-    monkeypatch.setenv("IDENTITY_HEADER", scene.IDENTITY_HEADER)
-    chosen = settings(
-        tables_endpoint=stack.tables, public_base_url=f"{stack.service_https}/api"
-    )
+    monkeypatch.setenv("IDENTITY_HEADER", made_up.IDENTITY_HEADER)
+    chosen = settings(tables_endpoint=stack.tables, public_base_url=f"{stack.service_https}/api")
     outside = Azure(chosen, pinned_network(stack))
     yield outside
     await outside.close()
@@ -53,3 +52,11 @@ def tenant() -> TenantId:
 @pytest.fixture
 def other_tenant() -> TenantId:
     return TenantId.parse(f"ms-{uuid4()}")
+
+
+@pytest.fixture(params=BOTH)
+def scene(request: pytest.FixtureRequest) -> Scene:
+    """A Salesforce org of the test's own."""
+    if request.param == "fake":
+        return FakeScene(World())
+    return SimulatedScene(request.getfixturevalue("azure"), request.getfixturevalue("control"))

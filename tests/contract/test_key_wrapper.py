@@ -37,11 +37,10 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
         return
     azure: Azure = request.getfixturevalue("azure")
     control: ControlClient = request.getfixturevalue("control")
-    disabled: list[dict[str, str]] = []
 
-    def switch_off(kek_id: str) -> None:
-        disabled.append({"name": TENANT_KEK, "version": kek_id.rpartition("/")[2]})
-        control.post("/_sim/keyvault/keys/disable", disabled[-1])
+    def disable(kek_id: str) -> None:
+        version = {"name": TENANT_KEK, "version": kek_id.rpartition("/")[2]}
+        control.post("/_sim/keyvault/keys/disable", version)
 
     yield Rig(
         wrapper=KeyVaultKeyWrapper(
@@ -51,11 +50,11 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
             monotonic_clock=clock.monotonic,
         ),
         rotate=lambda: control.post("/_sim/keyvault/keys/rotate", {"name": TENANT_KEK}),
-        disable=switch_off,
+        disable=disable,
         clock=clock,
     )
-    for key in disabled:
-        control.post("/_sim/keyvault/keys/enable", key)
+    # The vault as it was: the service of the stack must never get to know these versions.
+    control.post("/_sim/reset")
 
 
 async def test_what_was_wrapped_unwraps(rig: Rig) -> None:

@@ -89,9 +89,6 @@ async def test_d09_as_a_paging_token_it_shows_no_more_than_the_tenants_own_runs(
 ) -> None:
     token = base64.urlsafe_b64encode(f"run|{text}".encode()).decode()
 
-    try:
-        page = await filled.runs.page(tenant, None, after=token, limit=10)
-    except Exception as exc:
-        assert type(exc).__name__ == "InvalidRequestError"
-    else:
-        assert {run.tenant for run in page.runs} <= {tenant}
+    page = await filled.runs.page(tenant, None, after=token, limit=10)
+
+    assert {run.tenant for run in page.runs} <= {tenant}

@@ -10,6 +10,7 @@ from shared import ports
 from shared.errors import InvalidRequestError
 from shared.model import Run, TenantId, UserId
 from shared.storage.runs import TableRunStore, _entity
+from shared.storage.tables import plain
 from tests.contract.rows import ALICE, BOB, idempotency, run_row
 
 
@@ -22,7 +23,7 @@ async def started(store: ports.RunStore, runs: list[Run]) -> list[Run]:
     """Write the runs, and answer them newest first. The table gets many a hundred at a time."""
     if isinstance(store, TableRunStore):
         for chunk in batched(runs, 100, strict=False):
-            rows = [("create", _entity(run)) for run in chunk]
+            rows = [("create", plain(_entity(run))) for run in chunk]
             await store._tables["runs"].submit_transaction(rows)
     else:
         await asyncio.gather(*(store.start(run, None) for run in runs))

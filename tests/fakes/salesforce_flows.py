@@ -12,6 +12,7 @@ from shared.errors import (
     NotFoundError,
     SalesforceForbiddenError,
 )
+from shared.flow_values import fitting
 from shared.model import (
     Access,
     FlowDescription,
@@ -145,8 +146,7 @@ class FakeFlows:
                 raise NotFoundError
             if not _may(user, found):
                 raise SalesforceForbiddenError
-            if not inputs.keys() <= {declared.name for declared in found.inputs}:
-                raise InvalidRequestError
+            _require_fitting(found, inputs)
             self.received.append(Received(access.org, flow, dict(inputs)))
             await asyncio.sleep(0)
             if found.behaviour == "fault":
@@ -156,6 +156,16 @@ class FakeFlows:
                 "waiting" if found.behaviour == "waiting" else "succeeded"
             )
             return FlowResult(status=status, outputs=outputs)
+
+
+def _require_fitting(flow: FakeFlow, inputs: Mapping[str, Json]) -> None:
+    """Undeclared names and wrong types are refused before anything runs."""
+    try:
+        for name, value in inputs.items():
+            (declared,) = [one for one in flow.inputs if one.name == name]
+            fitting(value, declared)
+    except ValueError:
+        raise InvalidRequestError from None
 
 
 def _may(user: str, flow: FakeFlow) -> bool:
