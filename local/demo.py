@@ -81,7 +81,7 @@ def _walk(pane: AddIn, salesforce_user: str, sign_in: SignInStep) -> None:
     _tell("access expired", f"refreshed once, and {again['run_id']} {again['status']}")
 
     history = pane.call("GET", "/runs")["runs"]
-    _tell("history", "; ".join(f"{r['run_id']} {r['outcome']}" for r in history))
+    _tell("history", "; ".join(f"{r['flow_name']} {r['outcome']}" for r in history))
     _require(len(history) == 2, "two runs are in the history")  # noqa: PLR2004 - those above
 
     pane.call("DELETE", f"/salesforce/connections/{org}", expect=204)
