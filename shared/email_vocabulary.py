@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared.errors import InvalidRequestError, Json
-from shared.flow_values import TEXT_TYPES
+from shared.flow_values import TEXT_TYPES, is_datetime
 from shared.model import FlowDescription, FlowVariable
 
 type FieldKind = Literal["text", "texts", "time"]
@@ -87,7 +87,9 @@ def check_email(email: Mapping[str, Json]) -> None:
 
 
 def _has_kind(value: Json, kind: FieldKind) -> bool:
-    if kind != "texts":
+    if kind == "time":
+        return is_datetime(value)
+    if kind == "text":
         return isinstance(value, str) and len(value) <= _LONGEST_TEXT
     return (
         isinstance(value, list)

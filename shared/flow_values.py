@@ -37,10 +37,10 @@ LARGEST_INPUT_BYTES: Final = 32 * 1024
 _MOST_ITEMS: Final = 2_000
 _LARGEST_WHOLE: Final = 2**63
 _DATETIME: Final = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII
 )
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_TIME: Final = re.compile(r"\d\d:\d\d:\d\d(?:\.\d{1,3})?[Zz]?", re.ASCII)
+_TIME: Final = re.compile(r"\d\d:\d\d:\d\d(?:\.\d{1,3})?Z?", re.ASCII)
 
 
 def check_inputs(flow: FlowDescription, inputs: Mapping[str, Json]) -> dict[str, Json]:
@@ -92,10 +92,10 @@ def _check_for(kind: str) -> Callable[[Json], bool]:
     rules: Mapping[str, Callable[[Json], bool]] = {
         "BOOLEAN": lambda value: isinstance(value, bool),
         "DATE": lambda value: _is_time(value, _DATE, date.fromisoformat),
-        "DATETIME": lambda value: _is_time(value, _DATETIME, datetime.fromisoformat),
+        "DATETIME": is_datetime,
         "TIME": lambda value: _is_time(value, _TIME, time.fromisoformat),
     }
-    return rules.get(kind, lambda value: isinstance(value, (str, int, float)))
+    return rules.get(kind, lambda value: isinstance(value, (str, bool)) or _is_number(value))
 
 
 def _is_whole(value: Json) -> bool:
@@ -107,6 +107,11 @@ def _is_number(value: Json) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return _is_whole(value) if isinstance(value, int) else math.isfinite(value)
+
+
+def is_datetime(value: Json) -> bool:
+    """Whether this is a time of RFC 3339, in the capital letters that it recommends."""
+    return _is_time(value, _DATETIME, datetime.fromisoformat)
 
 
 def _is_time(value: Json, form: re.Pattern[str], parse: Callable[[str], object]) -> bool:

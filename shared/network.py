@@ -9,18 +9,25 @@ call has a total deadline, and each answer a size cap.
 production host names to its simulators; no setting of the service can do that.
 """
 
+import socket
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPException
 from io import BytesIO
+from threading import Event, Timer
 from time import monotonic
 from typing import Any, Final
 
 import aiohttp
+import certifi
 import requests
 import urllib3
 from aiohttp.abc import AbstractResolver
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
 
 CONNECT_SECONDS: Final = 5.0
 TOTAL_SECONDS: Final = 30.0
@@ -28,10 +35,44 @@ MAX_ANSWER_BYTES: Final = 6 * 1024 * 1024
 
 
 def strict_tls() -> ssl.SSLContext:
-    """A client context that verifies, with TLS 1.2 as the floor (Salesforce, Entra and Azure)."""
-    context = ssl.create_default_context()
+    """A client context that verifies, with TLS 1.2 as the floor (Salesforce, Entra and Azure).
+
+    The roots are Mozilla's, as packaged: OpenSSL's own default would take them from SSL_CERT_FILE.
+    """
+    context = ssl.create_default_context(cafile=certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+class _HangsUp(HTTPSConnection):
+    """Reads the head of an answer in `total_seconds` at most, however slowly it drips.
+
+    The standard library reads the head line by line, each read with a time-out of its own, and
+    leaves nowhere to look at the clock; so another thread closes the connection when time is up.
+    """
+
+    total_seconds: float
+
+    def getresponse(self) -> Any:  # noqa: ANN401 - upstream's types disagree with each other
+        """Raises TimeoutError when time is up, as a read that waits too long does."""
+        is_up = Event()
+        alarm = Timer(self.total_seconds, self._hang_up, [is_up])
+        alarm.daemon = True
+        alarm.start()
+        try:
+            return super().getresponse()
+        except (OSError, HTTPException) as exc:
+            if is_up.is_set():
+                raise TimeoutError from exc
+            raise
+        finally:
+            alarm.cancel()
+
+    def _hang_up(self, is_up: Event) -> None:
+        is_up.set()
+        with suppress(OSError):
+            if self.sock is not None:
+                self.sock.shutdown(socket.SHUT_RDWR)
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -55,7 +96,17 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as upstream
+        """Connections of our own kind, which keep the deadline while the head is read."""
         super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
+        seconds = self._total_seconds
+
+        class Connection(_HangsUp):
+            total_seconds = seconds
+
+        class Pool(HTTPSConnectionPool):
+            ConnectionCls = Connection
+
+        self.poolmanager.pool_classes_by_scheme = {"https": Pool}
 
     def send(
         self,

@@ -1,6 +1,7 @@
 """JSON as RFC 8259 means it, and as an attacker does not: no duplicate keys, no NaN, no abyss."""
 
 import json
+import math
 from typing import Any, Final, NoReturn
 
 MAX_DEPTH: Final = 32
@@ -15,7 +16,9 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - 
     """
     text = data.decode("utf-8")
     _check_depth(text, max_depth)
-    return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    return json.loads(
+        text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite
+    )
 
 
 def _check_depth(text: str, max_depth: int) -> None:
@@ -44,6 +47,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError
     return found
+
+
+def _finite(text: str) -> float:
+    """Python reads 1e400 as infinity, which could not be written as JSON again."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _no_constant(_: str) -> NoReturn:

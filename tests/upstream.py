@@ -105,6 +105,7 @@ async def upstream(*hosts: str, tls: ssl.SSLContext | None = None) -> AsyncItera
         await runner.cleanup()
         server.abort_clients()  # one that broke off its handshake must not outlive the loop
         await server.wait_closed()
+        await asyncio.sleep(0.01)  # transports on either side get to their end
 
 
 def pinned_network(pins: Mapping[str, int]) -> Network:

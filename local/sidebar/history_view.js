@@ -5,7 +5,6 @@ import { OUTCOMES, clearProblem, showProblem } from "./problems.js";
 
 export class HistoryView {
   #service;
-  #labels = new Map(); // the Flow's label by its id and by the ids of runs begun here
   #after = null;
 
   constructor(service) {
@@ -14,14 +13,8 @@ export class HistoryView {
   }
 
   clear() {
-    this.#labels.clear();
     byId("runs").replaceChildren();
     show("history", false);
-  }
-
-  /** The history knows Flows by ids only; which Flow a run was of is known to whoever began it. */
-  remember(runId, label) {
-    this.#labels.set(runId, label);
   }
 
   async refresh() {
@@ -34,8 +27,7 @@ export class HistoryView {
     clearProblem(place);
     try {
       const { runs, next } = await this.#service.runs(after);
-      for (const run of runs) this.#learn(run);
-      const items = runs.map((run) => this.#item(run));
+      const items = runs.map(item);
       if (after) byId("runs").append(...items);
       else byId("runs").replaceChildren(...items);
       this.#after = next;
@@ -45,20 +37,16 @@ export class HistoryView {
       showProblem(place, problem);
     }
   }
+}
 
-  #learn({ run_id: runId, flow_id: flowId }) {
-    const label = this.#labels.get(runId);
-    if (label) this.#labels.set(flowId, label);
-  }
-
-  #item({ run_id: id, flow_id: flowId, started_at: at, outcome, duration_ms: duration }) {
-    const took = duration === null ? "" : ` · ${(duration / 1000).toFixed(2)} s`;
-    return element(
-      "li",
-      { "data-run": id, "data-outcome": outcome },
-      element("span", { class: "name" }, this.#labels.get(flowId) ?? `Flow ${flowId.slice(0, 8)}…`),
-      element("span", { class: `outcome ${outcome}` }, OUTCOMES[outcome] ?? outcome),
-      element("span", { class: "quiet" }, `${shortTime(at)}${took}`),
-    );
-  }
+/** A Flow's name is sealed with the tenant's key; where it cannot be opened, its id remains. */
+function item(run) {
+  const took = run.duration_ms === null ? "" : ` · ${(run.duration_ms / 1000).toFixed(2)} s`;
+  return element(
+    "li",
+    { "data-run": run.run_id, "data-outcome": run.outcome },
+    element("span", { class: "name" }, run.flow_name ?? run.flow_id),
+    element("span", { class: `outcome ${run.outcome}` }, OUTCOMES[run.outcome] ?? run.outcome),
+    element("span", { class: "quiet" }, `${shortTime(run.started_at)}${took}`),
+  );
 }

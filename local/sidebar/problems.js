@@ -48,6 +48,9 @@ const WORDS = {
   internal: "Something went wrong in the service.",
   // this pane's own
   no_answer: "No answer came from the service.",
+  out_of_reach:
+    "The service cannot be reached. Does this browser trust the local stack’s authority? " +
+    "README.md says how.",
   window_blocked: "Your browser blocked the window for Salesforce. Allow it, and try again.",
   window_closed: "The Salesforce window was closed before the end. Nothing was connected.",
   wrong_json: ({ input }) => `“${input}” must be a value in JSON.`,

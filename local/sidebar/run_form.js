@@ -13,7 +13,7 @@ export class RunForm {
   #attempt = null; // {body, key} of a run whose answer was lost
   #isRunning = false;
 
-  /** `onRun(flow, runId)` is called after every attempt; `runId` is null where there was no run. */
+  /** `onRun()` is called after every attempt. */
   constructor(service, onRun) {
     this.#service = service;
     this.#onRun = onRun;
@@ -40,21 +40,18 @@ export class RunForm {
     const wait = element("p", { class: "quiet" }, "The Flow is running.");
     byId("result").replaceChildren(wait);
     this.#setRunning(true);
-    let runId = null;
     try {
       const email = leavingFields(flow, mail, source);
       const body = { org_id: flow.org, email, inputs: typedInputs(flow) };
       const answer = await this.#send(flow, body);
-      runId = answer.run_id;
       byId("result").replaceChildren(...resultOf(flow, mail, answer));
     } catch (problem) {
       wait.remove();
       showProblem(place, problem);
-      runId = problem.members?.run_id ?? null;
       markInput(problem.members?.input);
     } finally {
       this.#setRunning(false);
-      this.#onRun(flow, runId);
+      this.#onRun();
     }
   }
 

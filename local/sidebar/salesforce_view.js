@@ -69,9 +69,9 @@ export class SalesforceView {
   #item(connection) {
     const { org_id: id, instance_host: host, health, action } = connection;
     const isInUse = id === this.#org && this.#connections.length > 1;
-    const use = button({ class: "plain", "data-use": id }, "Use this org", () => this.#use(id));
-    const again = button({ class: "plain" }, "Connect again", () => this.#offerConnecting());
-    const end = button({ class: "plain", "data-disconnect": id }, "Disconnect", () =>
+    const use = button({ class: "link", "data-use": id }, "Use this org", () => this.#use(id));
+    const again = button({ class: "link" }, "Connect again", () => this.#offerConnecting());
+    const end = button({ class: "link", "data-disconnect": id }, "Disconnect", () =>
       this.#ask(connection),
     );
     return element(

@@ -30,7 +30,7 @@ class Pane {
       connectionLost: () => this.#lookAtConnections(),
     });
     this.#history = new HistoryView(this.#service);
-    const runForm = new RunForm(this.#service, (flow, runId) => this.#ran(flow, runId));
+    const runForm = new RunForm(this.#service, () => this.#ran());
     this.#flows = new FlowsView(this.#service, runForm);
     this.#salesforce = new SalesforceView(this.#service, config, (org) => this.#flows.showOrg(org));
     const mailbox = new Mailbox((mail) => this.#flows.openMail(mail, this.#source));
@@ -58,8 +58,7 @@ class Pane {
     }
   }
 
-  async #ran(flow, runId) {
-    if (runId) this.#history.remember(runId, flow.label);
+  async #ran() {
     if (this.#service.isSignedIn) await this.#history.refresh();
   }
 

@@ -3,6 +3,7 @@
 import { byId, element } from "./dom.js";
 import { PEOPLE, identityToken, organisationOf } from "./people.js";
 import { PaneProblem, clearProblem, showProblem } from "./problems.js";
+import { NoAnswer } from "./service.js";
 
 export class SignInView {
   #service;
@@ -60,7 +61,8 @@ export class SignInView {
       await this.#service.signIn(this.#person.provider, await this.#token());
       this.#onSignedIn(this.#person);
     } catch (problem) {
-      showProblem(place, problem);
+      const isOutOfReach = problem instanceof NoAnswer;
+      showProblem(place, isOutOfReach ? new PaneProblem("out_of_reach") : problem);
     } finally {
       button.disabled = false;
     }

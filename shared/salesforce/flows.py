@@ -39,6 +39,7 @@ _LIST_SOQL: Final = (
     "SELECT ApiName, NamespacePrefix, Label, Description, ProcessType FROM FlowDefinitionView "
     "WHERE ProcessType IN ('Flow','AutoLaunchedFlow') AND ActiveVersionId != null"
 )
+_OF_THE_INTERVIEW: Final = "Flow__"  # outputs that Salesforce adds to each Flow's own
 _MOST_PAGES: Final = 50
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
@@ -91,7 +92,11 @@ class RestFlows:
                 label=str(answer.body["label"]),
                 kind="autolaunched",
                 inputs=tuple(_action_variable(item) for item in answer.body["inputs"]),
-                outputs=tuple(_action_variable(item) for item in answer.body["outputs"]),
+                outputs=tuple(
+                    _action_variable(item)
+                    for item in answer.body["outputs"]
+                    if not str(item["name"]).startswith(_OF_THE_INTERVIEW)
+                ),
             )
 
     async def invoke(
@@ -175,7 +180,7 @@ def _flow_result(answer: Answer) -> FlowResult:
             waits = outputs.get("Flow__InterviewStatus") == "Waiting"
             return FlowResult(
                 status="waiting" if waits else "succeeded",
-                outputs={k: v for k, v in outputs.items() if not k.startswith("Flow__")},
+                outputs={k: v for k, v in outputs.items() if not k.startswith(_OF_THE_INTERVIEW)},
             )
     raise_not_found(answer)
     if answer.status == _BAD_REQUEST and error_code(answer.body):

@@ -105,9 +105,11 @@ class TableRunStore:
         key_row = await get(table, run.tenant, f"idem|{idempotency.key_digest}")
         if key_row is None:
             raise StorageFailedError
-        if key_row["body_digest"] != idempotency.body_digest:
+        with row_is_readable():
+            body_digest, run_row = str(key_row["body_digest"]), str(key_row["run_row"])
+        if body_digest != idempotency.body_digest:
             raise IdempotencyKeyReusedError
-        first = await get(table, run.tenant, str(key_row["run_row"]))
+        first = await get(table, run.tenant, run_row)
         if first is None:
             raise StorageFailedError
         earlier = _run(run.tenant, first)

@@ -27,6 +27,8 @@ class FakeClock:
         return self._now.timestamp()
 
     async def sleep(self, seconds: float) -> None:
-        """For what takes `asyncio.sleep`: time passes at once, and the others get their turn."""
-        self.move(seconds=seconds)
+        """For what takes `asyncio.sleep`: the others get their turn, and then the time has come.
+        Of several sleepers each wakes at its own time, as they do by a real clock."""
+        wakes = self._now + timedelta(seconds=seconds)
         await asyncio.sleep(0)
+        self._now = max(self._now, wakes)

@@ -50,6 +50,10 @@ def printed() -> Iterator[Printed]:
         each for each in root.manager.loggerDict.values() if isinstance(each, logging.Logger)
     ]
     before = [(each, each.level, each.propagate, list(each.handlers)) for each in loggers]
+    for name in LIBRARIES:  # as in a process in which nobody has quieted them yet
+        library = logging.getLogger(name)
+        library.propagate, library.handlers[:] = True, []
+        library.setLevel(logging.NOTSET)
     root.addHandler(made.handler)
     yield made
     for logger, level, propagate, handlers in before:

@@ -1,0 +1,149 @@
+"""The demo sidebar as a person uses it: what they click, and what they can read."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+
+from local.stack_info import StackInfo
+
+type Provider = Literal["microsoft", "google"]
+
+_DEADLINE_MS: Final = 15_000
+_HEIGHT: Final = 900
+
+
+@dataclass
+class Pane:
+    """`page` holds the sidebar; `requests` are all of this browser's, those of windows included."""
+
+    page: Page
+    stack: StackInfo
+    requests: list[Request] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)  # of any console of this browser
+    expected: list[str] = field(default_factory=list)
+
+    def expect_complaint(self, words: str) -> None:
+        """Refused and lost requests stand in the console; a test says which it provokes."""
+        self.expected.append(words)
+
+    def be(self, provider: Provider, *, organisation: str | None = None, person: str = "") -> None:
+        """Choose to be a person of an organisation that no other test knows."""
+        self.page.locator(f"#person-{provider}").check()
+        self.page.get_by_text("Be somebody else").click()
+        fresh = uuid.uuid4()
+        if provider == "microsoft":
+            self.page.locator("#person-organisation").fill(organisation or str(fresh))
+            self.page.locator("#person-id").fill(person or str(uuid.uuid4()))
+        else:
+            domain = f"{fresh.hex[:12]}.example.com"
+            self.page.locator("#person-organisation").fill(organisation or domain)
+            self.page.locator("#person-id").fill(person or str(fresh.int)[:21])
+
+    def sign_in(self, provider: Provider = "microsoft") -> None:
+        self.be(provider)
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page.locator("#account")).to_contain_text("signed in")
+
+    def open_salesforce(self) -> Page:
+        """Press Connect; the window that opens, at the login page."""
+        with self.page.expect_popup() as opening:
+            self.page.get_by_role("button", name="Connect Salesforce").click()
+        window = opening.value
+        expect(window.get_by_role("heading", name="Log in")).to_be_visible()
+        return window
+
+    def connect(self, user: str = "alice") -> None:
+        window = self.open_salesforce()
+        with window.expect_event("close"):
+            window.locator(f"#user-{user}").click()
+            window.locator("#allow").click()
+        expect(self.page.locator("#connections .health")).to_have_text("Connected")
+
+    def open_mail(self, mail: str) -> None:
+        self.page.locator(f"#mail-{mail}").click()
+
+    def open_flow(self, flow: str) -> None:
+        """Go back to the list if another one is open."""
+        if self.page.locator("#flow-back").is_visible():
+            self.page.locator("#flow-back").click()
+        self.page.locator(f"#flow-{flow}").click()
+        expect(self.page.locator("#flow")).to_be_visible()
+
+    def run(self) -> None:
+        """Press Run, and wait for an answer of either kind."""
+        self.page.get_by_role("button", name="Run once").click()
+        answered = self.page.locator("#result [data-status], #problem-run .problem")
+        expect(answered).to_be_visible()
+
+    @property
+    def run_button(self) -> Locator:
+        return self.page.locator("#run-button")
+
+    def lose_the_next_answer(self, url_pattern: str) -> None:
+        """The next such request is carried out; its answer is dropped when it reaches the browser.
+
+        By https://chromedevtools.github.io/devtools-protocol/tot/Fetch/.
+        """
+        devtools = self.page.context.new_cdp_session(self.page)
+        pattern = {"urlPattern": url_pattern, "requestStage": "Response"}
+
+        def lose(paused: dict[str, Any]) -> None:
+            is_preflight = paused["request"]["method"] == "OPTIONS"
+            request = {"requestId": paused["requestId"]}
+            if is_preflight:
+                devtools.send("Fetch.continueRequest", request)
+                return
+            devtools.send("Fetch.failRequest", {**request, "errorReason": "ConnectionReset"})
+            devtools.send("Fetch.disable")
+
+        devtools.on("Fetch.requestPaused", lose)
+        devtools.send("Fetch.enable", {"patterns": [pattern]})
+
+    def leaving(self) -> dict[str, list[str]]:
+        """What "What leaves your mailbox" shows: field -> its values, as they can be read."""
+        rows = self.page.locator("#leaving > [data-field]")
+        return {
+            str(row.get_attribute("data-field")): row.locator(".value").all_inner_texts()
+            for row in rows.all()
+        }
+
+    def problem(self, section: str) -> Locator:
+        """The problem shown in a section, with its code in `data-code`."""
+        return self.page.locator(f"#problem-{section} .problem")
+
+    def history(self) -> Locator:
+        return self.page.locator("#runs > li")
+
+
+@contextmanager
+def opened_pane(browser: Browser, stack: StackInfo, *, width: int = 1280) -> Iterator[Pane]:
+    """A fresh profile at the sidebar. In the end nothing may stand in any console that the test
+    has not provoked: a violated content security policy would, and so would an exception."""
+    with browser.new_context(
+        viewport={"width": width, "height": _HEIGHT},
+        locale="en-GB",
+        timezone_id="Europe/Amsterdam",
+    ) as context:
+        context.set_default_timeout(_DEADLINE_MS)
+        pane = Pane(context.new_page(), stack)
+        context.on("request", lambda request: pane.requests.append(request))
+        context.on("console", lambda message: _note(pane, message))
+        context.on("weberror", lambda error: pane.complaints.append(str(error.error)))
+        pane.page.goto(stack.sidebar)
+        expect(pane.page.get_by_role("button", name="Sign in")).to_be_visible()
+        yield pane
+    unexpected = [
+        complaint
+        for complaint in pane.complaints
+        if not any(words in complaint for words in pane.expected)
+    ]
+    assert not unexpected, unexpected
+
+
+def _note(pane: Pane, message: ConsoleMessage) -> None:
+    if message.type in ("error", "warning"):
+        pane.complaints.append(f"{message.type}: {message.text}")

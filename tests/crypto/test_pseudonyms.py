@@ -1,0 +1,117 @@
+"""Keyed hashes: stable inside a tenant, different outside it, and nothing in one can be read."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from shared.crypto.pseudonyms import KeyedPseudonyms
+from shared.errors import KeyVaultFailedError
+from shared.model import FlowName, Identity, TenantId
+from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
+from tests.fakes.identity import FABRIKAM_DIRECTORY
+
+LOG = FlowName.parse("Log_Email")
+
+
+@pytest.fixture
+async def world() -> World:
+    """Three tenants have signed in."""
+    made = World()
+    for name in ("alice", "mallory", "dave"):
+        await made.signed_in(name)
+    return made
+
+
+def person(world: World, name: str) -> Identity:
+    return world.verifier.people[name]
+
+
+async def test_a_user_id_has_the_form_that_tables_and_logs_expect(world: World) -> None:
+    user = await world.pseudonyms.user_id(person(world, "alice"))
+
+    assert re.fullmatch(r"u-[a-z2-7]{26}", user)
+
+
+async def test_a_person_has_the_same_id_on_every_instance_and_after_time(world: World) -> None:
+    first = await world.pseudonyms.user_id(person(world, "alice"))
+    world.clock.move(days=400)
+
+    assert await world.another_instance().pseudonyms.user_id(person(world, "alice")) == first
+
+
+async def test_being_made_an_administrator_changes_no_id(world: World) -> None:
+    alice = person(world, "alice")
+
+    promoted = await world.pseudonyms.user_id(replace(alice, is_admin=True))
+
+    assert promoted == await world.pseudonyms.user_id(alice)
+
+
+async def test_two_people_have_two_ids(world: World) -> None:
+    ids = {await world.pseudonyms.user_id(person(world, name)) for name in ("alice", "bob")}
+
+    assert len(ids) == 2
+
+
+async def test_the_same_subject_in_another_tenant_is_another_id(world: World) -> None:
+    alice = person(world, "alice")
+    twin = replace(alice, directory=FABRIKAM_DIRECTORY)
+
+    assert await world.pseudonyms.user_id(twin) != await world.pseudonyms.user_id(alice)
+
+
+async def test_a_flow_has_another_id_in_another_org_and_another_tenant(world: World) -> None:
+    alice, mallory = person(world, "alice"), person(world, "mallory")
+
+    ids = [
+        await world.pseudonyms.flow_id(alice.tenant, CONTOSO_ORG, LOG),
+        await world.pseudonyms.flow_id(alice.tenant, FABRIKAM_ORG, LOG),
+        await world.pseudonyms.flow_id(mallory.tenant, CONTOSO_ORG, LOG),
+        await world.pseudonyms.flow_id(alice.tenant, CONTOSO_ORG, FlowName.parse("Log_Emails")),
+    ]
+
+    assert len(set(ids)) == 4
+    assert all(re.fullmatch(r"f-[a-z2-7]{26}", flow_id) for flow_id in ids)
+
+
+async def test_a_digest_depends_on_its_purpose(world: World) -> None:
+    tenant = person(world, "alice").tenant
+
+    digests = {
+        await world.pseudonyms.digest(tenant, "idempotency-key", b"x"),
+        await world.pseudonyms.digest(tenant, "idempotency-body", b"x"),
+        await world.pseudonyms.digest(tenant, "idempotency-keyx", b""),
+        await world.pseudonyms.digest(tenant, "", b"idempotency-keyx"),
+    }
+
+    assert len(digests) == 4
+
+
+async def test_without_the_tenants_row_there_is_no_pseudonym(world: World) -> None:
+    stranger = TenantId.parse("ms-00000000-0000-4000-8000-000000000000")
+
+    with pytest.raises(KeyVaultFailedError):
+        await world.pseudonyms.digest(stranger, "purpose", b"x")
+
+
+async def test_the_sealed_key_of_another_tenant_gives_no_pseudonyms(world: World) -> None:
+    alice, mallory = person(world, "alice"), person(world, "mallory")
+    theirs = world.tenants.rows[mallory.tenant].sealed_pseudonym_key
+    world.tenants.change(alice.tenant, sealed_pseudonym_key=theirs)
+
+    with pytest.raises(KeyVaultFailedError):
+        await world.another_instance().pseudonyms.user_id(alice)
+
+
+async def test_the_key_is_read_once_and_remembered_for_ten_minutes(world: World) -> None:
+    fresh = world.another_instance()
+    pseudonyms: KeyedPseudonyms = fresh.pseudonyms
+    first = await pseudonyms.user_id(person(world, "alice"))
+    world.tenants.faults.plan("load", KeyVaultFailedError, times=1)
+
+    world.clock.move(seconds=599)
+    assert await pseudonyms.user_id(person(world, "alice")) == first
+    world.clock.move(seconds=1)
+    with pytest.raises(KeyVaultFailedError):
+        await pseudonyms.user_id(person(world, "alice"))
