@@ -43,7 +43,7 @@ def resolver_rules(stack: StackInfo) -> str:
 
 
 def trust(authority: Path, home: Path) -> None:
-    """Import the authority into `home/.pki/nssdb`, where Chromium on Linux reads what a user trusts.
+    """Import the authority into `home/.pki/nssdb`, where Chromium on Linux looks for trust.
 
     Raises CertutilMissingError, and CalledProcessError if the certificate is not accepted.
     """

@@ -35,6 +35,7 @@
     └── UpstreamError                   502
         ├── StorageFailedError              storage_failed
         ├── KeyVaultFailedError             key_vault_failed
+        │   └── SealBrokenError             key_vault_failed
         ├── IdentityProviderFailedError     identity_provider_failed
         └── SalesforceFailedError           salesforce_failed
             ├── SalesforceUnavailableError  503 salesforce_unavailable
@@ -351,10 +352,19 @@ class StorageFailedError(UpstreamError):
 
 
 class KeyVaultFailedError(UpstreamError):
-    """Key Vault did not answer, or refused, or a sealed value does not open."""
+    """Key Vault did not answer, or refused."""
 
     code = "key_vault_failed"
-    retry_after = 5
+    retry_after: int | None = 5
+
+
+class SealBrokenError(KeyVaultFailedError):
+    """A sealed value does not open here: moved, altered, cut, or sealed for another tenant.
+
+    The caller is told no more than of any failure of the keys; waiting does not help.
+    """
+
+    retry_after = None
 
 
 class IdentityProviderFailedError(UpstreamError):
@@ -384,6 +394,6 @@ class RefreshInProgressError(SalesforceUnavailableError):
 
 
 class SalesforceTimeoutError(SalesforceFailedError):
-    """The request left, and no answer came: whether it was carried out is not known."""
+    """The request left, and no answer came that can be read: nobody knows if it was carried out."""
 
     code = "salesforce_timeout"

@@ -209,7 +209,7 @@ class Vault(Protocol):
     async def seal(self, place: Place, plain: bytes) -> bytes: ...
 
     async def open(self, place: Place, sealed: bytes) -> bytes:
-        """Raises KeyVaultFailedError if it does not open: moved, altered, or of another tenant."""
+        """Raises SealBrokenError if it does not open: moved, altered, or of another tenant."""
         ...
 
 
@@ -240,7 +240,8 @@ class SalesforceLogin(Protocol):
 
         Raises NotConnectedError (the grant has ended, with its health), RefreshInProgressError
         (transient), SalesforceUnavailableError (nothing was carried out), SalesforceTimeoutError
-        (sent, and no answer), SalesforceFailedError (ours to mend: nothing has ended).
+        (sent, and no answer that can be used: the token may be spent), SalesforceFailedError (ours
+        to mend: nothing has ended).
         """
         ...
 

@@ -5,6 +5,7 @@ trusts the certificate authority of the tests alone. Names that are not its own 
 """
 
 import asyncio
+import atexit
 import gzip
 import json
 import ssl
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 import trustme
@@ -51,6 +53,19 @@ class Upstream:
 def authority() -> trustme.CA:
     """The certificate authority of the tests."""
     return trustme.CA()
+
+
+@cache
+def authority_file() -> str:
+    """Its certificate as a PEM file, for as long as the tests run.
+
+    Given to `requests`, it takes the place of the packaged roots, which take long to read.
+    """
+    file = NamedTemporaryFile(suffix=".pem")  # noqa: SIM115 - closed at exit
+    atexit.register(file.close)
+    file.write(authority().cert_pem.bytes())
+    file.flush()
+    return file.name
 
 
 def trusting(ca: trustme.CA) -> ssl.SSLContext:
@@ -105,7 +120,6 @@ async def upstream(*hosts: str, tls: ssl.SSLContext | None = None) -> AsyncItera
         await runner.cleanup()
         server.abort_clients()  # one that broke off its handshake must not outlive the loop
         await server.wait_closed()
-        await asyncio.sleep(0.01)  # transports on either side get to their end
 
 
 def pinned_network(pins: Mapping[str, int]) -> Network:
@@ -115,6 +129,7 @@ def pinned_network(pins: Mapping[str, int]) -> Network:
         tls=context,
         resolver=lambda: PinnedResolver(pins),
         adapter=lambda: PinnedAdapter(context, pins),
+        authority=authority_file(),
     )
 
 
@@ -180,6 +195,16 @@ def dripping(body: bytes, *, seconds: float, headers: Mapping[str, str] | None =
         return response
 
     return answer
+
+
+def after(event: asyncio.Event, answer: Answer) -> Answer:
+    """The answer, once the event is set."""
+
+    async def wait(request: web.Request) -> web.StreamResponse:
+        await event.wait()
+        return await answer(request)
+
+    return wait
 
 
 async def dropping(request: web.Request) -> web.StreamResponse:

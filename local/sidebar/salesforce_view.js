@@ -14,7 +14,7 @@ export class SalesforceView {
   #org = null;
   #leaving = null; // the connection that the dialog asks about
 
-  /** `onOrg(orgId)` is called with the org to work in, or null while there is none. */
+  /** `onOrg(orgId)` is awaited with the org to work in, or null while there is none. */
   constructor(service, config, onOrg) {
     this.#service = service;
     this.#config = config;
@@ -42,14 +42,14 @@ export class SalesforceView {
   async refresh(preferred = this.#org) {
     this.#connections = await this.#service.connections();
     const ids = this.#connections.map(({ org_id: id }) => id);
-    this.#use(ids.includes(preferred) ? preferred : (ids[0] ?? null));
+    await this.#use(ids.includes(preferred) ? preferred : (ids[0] ?? null));
   }
 
-  #use(org) {
+  async #use(org) {
     const isNew = org !== this.#org;
     this.#org = org;
     this.#render();
-    if (isNew) this.#onOrg(org);
+    if (isNew) await this.#onOrg(org);
   }
 
   #render() {

@@ -20,7 +20,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.errors import KeyVaultFailedError
+from shared.errors import SealBrokenError
 from shared.model import Place
 
 FORMAT: Final = 0x01
@@ -39,22 +39,22 @@ def seal(key: bytes, version: int, place: Place, plain: bytes) -> bytes:
 
 
 def key_version_of(envelope: bytes) -> int:
-    """Which key version sealed it. Raises KeyVaultFailedError if this is no envelope."""
+    """Which key version sealed it. Raises SealBrokenError if this is no envelope."""
     if len(envelope) < _SHORTEST or envelope[0] != FORMAT:
-        raise KeyVaultFailedError
+        raise SealBrokenError
     version: int = _HEADER.unpack_from(envelope)[1]
     return version
 
 
 def open_envelope(key: bytes, place: Place, envelope: bytes) -> bytes:
-    """Open a value. Raises KeyVaultFailedError, and does not say which check failed."""
+    """Open a value. Raises SealBrokenError, and does not say which check failed."""
     version = key_version_of(envelope)
     nonce = envelope[_HEADER.size : _HEADER.size + _NONCE_BYTES]
     sealed = envelope[_HEADER.size + _NONCE_BYTES :]
     try:
         return AESGCM(key).decrypt(nonce, sealed, _associated_data(place, version))
     except InvalidTag:
-        raise KeyVaultFailedError from None
+        raise SealBrokenError from None
 
 
 def _associated_data(place: Place, version: int) -> bytes:

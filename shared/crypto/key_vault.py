@@ -27,6 +27,7 @@ from shared.secret import Secret
 TENANT_KEK: Final = "tenant-kek"
 _CACHE_SECONDS: Final = 600.0
 _DEADLINE_SECONDS: Final = 10.0
+_COOLDOWN_SECONDS: Final = 60.0
 _RETRIES: Final = {"retry_total": 2, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
 
 
@@ -93,6 +94,9 @@ class KeyVaultSecrets:
         self._versions: TimedCache[str, dict[str, Secret]] = TimedCache(
             size=20, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
+        self._read_again: TimedCache[str, bool] = TimedCache(
+            size=20, seconds=_COOLDOWN_SECONDS, clock=monotonic_clock
+        )
 
     async def current(self, name: str) -> Secret:
         """The newest version of a secret. Raises KeyVaultFailedError."""
@@ -101,6 +105,14 @@ class KeyVaultSecrets:
     async def newest_two(self, name: str) -> dict[str, Secret]:
         """The newest two enabled versions, newest first, by version identifier."""
         return await self._versions.get(name, lambda: self._read_newest_two(name))
+
+    async def newest_two_by_now(self, name: str) -> dict[str, Secret]:
+        """The same, read again unless that was done in the last minute: names of versions come
+        from tokens that nobody has verified yet, and must not become a flood on the vault."""
+        if self._read_again.peek(name) is None:
+            self._read_again.put(name, True)  # noqa: FBT003 - the cache's value
+            self._versions.forget(name)
+        return await self.newest_two(name)
 
     async def _read_newest_two(self, name: str) -> dict[str, Secret]:
         async with _vault_call():

@@ -8,9 +8,10 @@ from typing import Final
 
 from shared.cache import TimedCache
 from shared.crypto import envelope
-from shared.errors import KeyVaultFailedError
+from shared.errors import KeyVaultFailedError, SealBrokenError
 from shared.model import Place, TenantId, WrappedKey
 from shared.ports import Clock, KeyWrapper, TenantKeyStore
+from shared.telemetry.events import alarm
 
 _CACHE_SECONDS: Final = 600.0
 _CACHE_SIZE: Final = 1_000
@@ -51,9 +52,16 @@ class TenantVault:
         return envelope.seal(await self._key(place.tenant, version), version, place, plain)
 
     async def open(self, place: Place, sealed: bytes) -> bytes:
-        """Open with the data key that the envelope names. Raises KeyVaultFailedError."""
-        version = envelope.key_version_of(sealed)
-        return envelope.open_envelope(await self._key(place.tenant, version), place, sealed)
+        """Open with the data key that the envelope names.
+
+        Raises SealBrokenError, which is an alarm as well; KeyVaultFailedError.
+        """
+        try:
+            version = envelope.key_version_of(sealed)
+            return envelope.open_envelope(await self._key(place.tenant, version), place, sealed)
+        except SealBrokenError:
+            alarm("seal_broken", tenant=place.tenant)
+            raise
 
     async def _key(self, tenant: TenantId, version: int) -> bytes:
         return await self._opened.get((tenant, version), lambda: self._unwrap(tenant, version))

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msal
-import requests
 
 from shared.errors import (
     IdentityProviderFailedError,
@@ -68,17 +67,21 @@ class MsalOnBehalfOf:
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 answer = await asyncio.to_thread(self._ask, identity.directory, token)
-        except (TimeoutError, requests.RequestException, msal.exceptions.MsalError) as exc:
+        except TimeoutError as exc:
             raise IdentityProviderFailedError from exc
-        except (OSError, ValueError) as exc:  # metadata that cannot be read
-            raise IdentityProviderFailedError from exc
-        if "access_token" not in answer:
+        if not isinstance(answer.get("access_token"), str):
             _raise_for(answer)
 
     def _ask(self, tenant: str, token: Secret) -> dict[str, Any]:
-        answer: dict[str, Any] = self._app(tenant).acquire_token_on_behalf_of(
-            token.reveal(), scopes=_SCOPES
-        )
+        """Runs in a thread. Raises IdentityProviderFailedError for all that is no answer."""
+        try:
+            answer = self._app(tenant).acquire_token_on_behalf_of(token.reveal(), scopes=_SCOPES)
+        except Exception as exc:
+            # msal and the credential raise their own errors, those of requests, and whatever
+            # reading an answer of the wrong shape trips over.
+            raise IdentityProviderFailedError from exc
+        if not isinstance(answer, dict):
+            raise IdentityProviderFailedError
         return answer
 
     def _app(self, tenant: str) -> Any:  # noqa: ANN401 - msal carries no types
@@ -100,7 +103,7 @@ class MsalOnBehalfOf:
 
 def _raise_for(answer: dict[str, Any]) -> None:
     """Branch on `error`, `suberror` and `claims`; descriptions are for people, and stay here."""
-    error, suberror = answer.get("error"), answer.get("suberror")
+    error, suberror = str(answer.get("error")), str(answer.get("suberror"))
     claims = answer.get("claims")
     if error in _WANTS_THE_USER or suberror in _WANTS_THE_USER_SUBERRORS or claims:
         raise InteractionRequiredError(claims if isinstance(claims, str) else None)

@@ -11,7 +11,12 @@ from typing import Any, Final, Protocol
 
 import jwt
 
-from shared.errors import InvalidRequestError, NotAuthenticatedError, SessionExpiredError
+from shared.errors import (
+    InvalidRequestError,
+    KeyVaultFailedError,
+    NotAuthenticatedError,
+    SessionExpiredError,
+)
 from shared.identity.unverified_token import read
 from shared.model import Caller, Provider, SessionClaims, TenantId, UserId
 from shared.ports import Clock
@@ -27,6 +32,10 @@ _LEAST_KEY_CHARACTERS: Final = 32
 class SigningSecrets(Protocol):
     async def newest_two(self, name: str) -> Mapping[str, Secret]: ...
 
+    async def newest_two_by_now(self, name: str) -> Mapping[str, Secret]:
+        """The same, read again, unless that was done a moment ago."""
+        ...
+
 
 class SignedSessions:
     """Satisfies `ports.Sessions`."""
@@ -37,6 +46,7 @@ class SignedSessions:
     async def issue(self, claims: SessionClaims) -> Secret:
         versions = await self._secrets.newest_two(SIGNING_SECRET)
         kid, key = next(iter(versions.items()))
+        _require_strong(key)
         caller = claims.caller
         payload = {
             "iss": _AUDIENCE,
@@ -56,9 +66,12 @@ class SignedSessions:
     async def read(self, unverified_token: Secret) -> SessionClaims:
         token = read(unverified_token.reveal(), algorithm="HS256", types=(_TYPE,))
         versions = await self._secrets.newest_two(SIGNING_SECRET)
+        if token.unverified_kid not in versions:  # another instance may have seen a rotation first
+            versions = await self._secrets.newest_two_by_now(SIGNING_SECRET)
         key = versions.get(token.unverified_kid)
         if key is None:
             raise NotAuthenticatedError
+        _require_strong(key)
         try:
             jwt.PyJWS().decode(token.text, key=key.reveal(), algorithms=["HS256"])
         except jwt.PyJWTError:
@@ -70,6 +83,12 @@ class SignedSessions:
         if now >= claims.expires_at or now >= claims.caller.signed_in_at + LIFETIME:
             raise SessionExpiredError
         return claims
+
+
+def _require_strong(key: Secret) -> None:
+    """HS256 wants a key of 256 bits or more (RFC 7518, 3.2). Raises KeyVaultFailedError."""
+    if len(key.reveal()) < _LEAST_KEY_CHARACTERS:
+        raise KeyVaultFailedError
 
 
 def _session_claims(payload: Mapping[str, Any]) -> SessionClaims:

@@ -12,11 +12,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import aiohttp
 import requests
-from oauthlib.oauth2 import OAuth2Error
+from oauthlib.oauth2 import MissingTokenError, OAuth2Error
 from requests_oauthlib import OAuth2Session
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
@@ -98,7 +99,14 @@ class SalesforceOAuth:
                 raise InvalidStateError from exc
             raise refresh_error(str(exc.error), str(exc.description)) from exc
         refresh_token = answer.get("refresh_token")
-        return self._grant(answer, login_host, refresh_token, secret)
+        try:
+            return self._grant(answer, login_host, refresh_token, secret)
+        except SalesforceFailedError:
+            # Nobody will use it; left alive, it counts against the user's five approvals.
+            if isinstance(refresh_token, str) and refresh_token:
+                with suppress(SalesforceUnavailableError):
+                    await self._revoke_at(login_host, Secret(refresh_token))
+            raise
 
     async def refresh(self, grant: Grant) -> Grant:
         _require(is_instance_host(grant.instance_host))
@@ -118,18 +126,24 @@ class SalesforceOAuth:
         except OAuth2Error as exc:
             raise refresh_error(str(exc.error), str(exc.description)) from exc
         # Without rotation the answer holds no refresh token, and requests-oauthlib adds the old.
-        refreshed = self._grant(answer, grant.login_host, answer.get("refresh_token"), secret)
-        if refreshed.org != grant.org or refreshed.salesforce_user != grant.salesforce_user:
-            raise SalesforceFailedError
+        try:
+            refreshed = self._grant(answer, grant.login_host, answer.get("refresh_token"), secret)
+        except SalesforceFailedError as exc:
+            raise SalesforceTimeoutError from exc  # the old token is spent all the same
+        if (refreshed.org, refreshed.salesforce_user) != (grant.org, grant.salesforce_user):
+            raise SalesforceTimeoutError
         return refreshed
 
     async def revoke(self, grant: Grant) -> None:
         """Revoking the refresh token ends its access tokens, too. No client secret is needed."""
         _require(is_instance_host(grant.instance_host))
+        await self._revoke_at(grant.instance_host, grant.refresh_token)
+
+    async def _revoke_at(self, host: str, refresh_token: Secret) -> None:
         try:
             async with self._network.session().post(
-                f"https://{grant.instance_host}/services/oauth2/revoke",
-                data={"token": grant.refresh_token.reveal()},
+                f"https://{host}/services/oauth2/revoke",
+                data={"token": refresh_token.reveal()},
                 headers={"Accept": "application/json"},
                 allow_redirects=False,
                 timeout=_DEADLINE,
@@ -152,6 +166,11 @@ class SalesforceOAuth:
         except requests.RequestException as exc:
             if _was_never_sent(exc):
                 raise SalesforceUnavailableError from exc
+            raise SalesforceTimeoutError from exc
+        except OSError as exc:  # the name does not resolve: nothing was sent
+            raise SalesforceUnavailableError from exc
+        except (MissingTokenError, AttributeError, TypeError, ValueError) as exc:
+            # JSON, and no token answer: the library trips over it in one way or another.
             raise SalesforceTimeoutError from exc
         finally:
             session.close()

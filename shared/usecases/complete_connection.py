@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from shared.errors import (
     CompletionNotYoursError,
     InvalidStateError,
-    SalesforceFailedError,
     StorageFailedError,
+    UpstreamError,
 )
 from shared.model import (
     Caller,
@@ -20,6 +20,7 @@ from shared.model import (
 from shared.ports import Clock, ConnectionStore, PendingStore, SalesforceLogin
 from shared.telemetry.events import event
 from shared.usecases.org_access import OrgAccess
+from shared.usecases.revocation import try_to_revoke
 from shared.usecases.sealed_grants import SealedGrants
 
 _ATTEMPTS = 5
@@ -44,10 +45,10 @@ class CompleteConnection:
             raise InvalidStateError
         grant = await self.grants.open(taken.place, taken.sealed)
         if (taken.tenant, taken.user) != (caller.tenant, caller.user):
-            await self._revoke(grant)
+            await try_to_revoke(self.login, grant)
             raise CompletionNotYoursError
         if taken.expires_at <= self.clock():
-            await self._revoke(grant)
+            await try_to_revoke(self.login, grant)
             raise InvalidStateError
         connection = await self._activate(caller, grant)
         self.access.forget(caller, grant.org)
@@ -87,15 +88,13 @@ class CompleteConnection:
         raise StorageFailedError
 
     async def _revoke_replaced(self, old: Connection, new_grant: Grant) -> None:
-        if old.health.action == "reconnect":
+        """A grant whose rotation was lost may still be good, in nobody's hands: it goes, too."""
+        if old.health in (Health.EXPIRED, Health.REVOKED):
             return  # Salesforce ended it already
-        old_grant = await self.grants.open(old.place, old.sealed_grant)
-        if old_grant.refresh_token != new_grant.refresh_token:
-            await self._revoke(old_grant)
-
-    async def _revoke(self, grant: Grant) -> None:
-        """Best effort: what cannot be revoked now is in nobody's hands any more."""
         try:
-            await self.login.revoke(grant)
-        except SalesforceFailedError:
-            event("revocation_failed")
+            old_grant = await self.grants.open(old.place, old.sealed_grant)
+        except UpstreamError:
+            event("revocation_failed", tenant=old.tenant, user=old.user)
+            return  # what cannot be read cannot be revoked, and must not be in the way
+        if old_grant.refresh_token != new_grant.refresh_token:
+            await try_to_revoke(self.login, old_grant)

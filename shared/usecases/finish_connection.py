@@ -19,6 +19,7 @@ from shared.model import Grant, OneTimeCode, Pending, PendingKind, pending_place
 from shared.ports import Clock, PendingStore, SalesforceLogin, TenantStore, Vault
 from shared.secret import Secret
 from shared.telemetry.events import event
+from shared.usecases.revocation import try_to_revoke
 from shared.usecases.sealed_grants import SealedGrants
 
 PARKED_LIFETIME = timedelta(minutes=10)
@@ -97,7 +98,7 @@ class FinishConnection:
             await self._require_allowed(taken, grant)
             return await self._keep(taken, grant)
         except FlowRunnerError:
-            await self.login.revoke(grant)  # nobody will ever claim it
+            await try_to_revoke(self.login, grant)  # nobody will ever claim it
             raise
 
     async def _require_allowed(self, taken: Pending, grant: Grant) -> None:

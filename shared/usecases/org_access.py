@@ -5,12 +5,18 @@ carried out then, so one refresh and one more try are safe, even for a Flow.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared.cache import TimedCache
-from shared.errors import AccessRefusedError, NotConnectedError, OrgAmbiguousError
-from shared.model import Access, Caller, Connection, OrgId, TenantId, UserId
+from shared.errors import (
+    AccessRefusedError,
+    NotConnectedError,
+    OrgAmbiguousError,
+    UpstreamError,
+)
+from shared.model import Access, Caller, OrgId, TenantId, UserId
 from shared.ports import Clock, ConnectionStore
 from shared.usecases.refresh_grant import RefreshGrant, access_of, usable
 from shared.usecases.sealed_grants import SealedGrants
@@ -39,6 +45,10 @@ class OrgAccess:
     )
     """One refresh at a time for each stale access; its result is not kept, for a connection made
     anew counts its generations from one again."""
+    _noted: TimedCache[_Key, str] = field(
+        default_factory=lambda: TimedCache(size=10 * _CACHE_SIZE, seconds=86_400)
+    )
+    """The day for which the use of a connection has been noted."""
 
     async def choose(self, caller: Caller, org: OrgId | None) -> OrgId:
         """The org meant. Raises NotConnectedError, OrgAmbiguousError (several, and none named)."""
@@ -56,16 +66,19 @@ class OrgAccess:
         key = (caller.tenant, caller.user, org)
         access = await self._opened.get(key, lambda: self._open(caller, org))
         try:
-            return await use(access)
+            answer = await use(access)
         except AccessRefusedError:
             self._opened.forget(key)
-        stale = access.generation
+            answer = await use(await self._refreshed(key, access.generation))
+        await self._note_use(key)
+        return answer
+
+    async def _refreshed(self, key: _Key, stale: int) -> Access:
         access = await self._refreshes.get(
-            (key, stale),
-            lambda: self.refresh(caller.tenant, caller.user, org, stale_generation=stale),
+            (key, stale), lambda: self.refresh(*key, stale_generation=stale)
         )
         self._opened.put(key, access)
-        return await use(access)
+        return access
 
     def forget(self, caller: Caller, org: OrgId) -> None:
         """The connection is new, or no more: what is in memory is out of date."""
@@ -73,12 +86,15 @@ class OrgAccess:
 
     async def _open(self, caller: Caller, org: OrgId) -> Access:
         row = usable(await self.connections.load(caller.tenant, caller.user, org))
-        row = await self._note_use(row)
         return access_of(row, await self.grants.open(row.place, row.sealed_grant))
 
-    async def _note_use(self, row: Connection) -> Connection:
-        """Remember the day of the last use; another writer's word is as good as ours."""
+    async def _note_use(self, key: _Key) -> None:
+        """Remember the day of the last use, once a day. What was done stays done if this fails."""
         today = self.clock().date().isoformat()
-        if row.last_used_day == today:
-            return row
-        return await self.connections.replace(replace(row, last_used_day=today)) or row
+        if self._noted.peek(key) == today:
+            return
+        with suppress(UpstreamError):
+            row = await self.connections.load(*key)
+            if row is not None and row.last_used_day != today:
+                await self.connections.replace(replace(row, last_used_day=today))
+            self._noted.put(key, today)

@@ -9,10 +9,13 @@ that come late; a row that was deleted meanwhile is never written back.
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shared.errors import (
+    FlowRunnerError,
+    KeyVaultFailedError,
     NotConnectedError,
     RefreshInProgressError,
     SalesforceFailedError,
@@ -23,6 +26,7 @@ from shared.errors import (
 from shared.model import Access, Connection, Grant, Health, OrgId, TenantId, UserId
 from shared.ports import Clock, ConnectionStore, SalesforceLogin
 from shared.telemetry.events import alarm, event
+from shared.usecases.revocation import try_to_revoke
 from shared.usecases.sealed_grants import SealedGrants
 
 LEASE = timedelta(seconds=90)
@@ -31,6 +35,7 @@ LEASE = timedelta(seconds=90)
 _PATIENCE = timedelta(seconds=25)
 _IDLE_LIMIT = timedelta(days=30)
 _COMMIT_ATTEMPTS = 6
+_WRITE_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,76 +78,107 @@ class RefreshGrant:
         await self.sleep(0.1 + secrets.randbelow(200) / 1000)
 
     async def _redeem(self, leased: Connection) -> Access:
-        old = await self.grants.open(leased.place, leased.sealed_grant)
         try:
+            old = await self.grants.open(leased.place, leased.sealed_grant)
             new = await self.login.refresh(old)
         except NotConnectedError as exc:
-            health = self._why(leased, Health(exc.health or Health.REVOKED))
-            await self._end(leased, health)
-            raise NotConnectedError(health.value, health.action) from exc
-        except SalesforceTimeoutError as exc:
-            # Sent, and no answer: the token may be used up. Trying it again would look like theft.
-            await self._end(leased, Health.ROTATION_LOST)
-            lost = Health.ROTATION_LOST
-            raise NotConnectedError(lost.value, lost.action) from exc
-        except SalesforceUnavailableError:
-            await self._release(leased)
-            raise
-        except SalesforceFailedError:
-            # A wrong secret or a refused client: ours to mend, and no user's grant has ended.
-            alarm("dependency_failed", dependency="salesforce", step="refresh")
-            await self._release(leased)
+            return await self._ended(leased, self._why(leased, exc))
+        except SalesforceTimeoutError:
+            # Sent, and no answer: the token may be spent. Trying it again would look like theft.
+            return await self._ended(leased, Health.ROTATION_LOST)
+        except FlowRunnerError as exc:
+            if type(exc) is SalesforceFailedError:
+                # A wrong secret or a refused client: ours to mend, and nobody's grant has ended.
+                alarm("dependency_failed", dependency="salesforce", step="refresh")
+            with suppress(StorageFailedError):  # the lease lapses by itself
+                await self._write(leased, _without_lease)
             raise
         return await self._commit(leased, new)
 
-    def _why(self, row: Connection, health: Health) -> Health:
+    def _why(self, row: Connection, failure: NotConnectedError) -> Health:
         """Salesforce has one answer for revoked and for idle too long; the last use tells which."""
+        health = Health(failure.health or Health.REVOKED)
         idle_since = (self.clock() - _IDLE_LIMIT).date().isoformat()
         if health is Health.REVOKED and row.last_used_day < idle_since:
             return Health.EXPIRED
         return health
 
+    async def _ended(self, leased: Connection, health: Health) -> Access:
+        """Keep the row with the reason: the user is to be told why, and what to do.
+
+        Unless the user has connected anew meanwhile, which is what ended the old grant: then the
+        new one serves. Raises NotConnectedError.
+        """
+        written = await self._write(leased, lambda row: _without_lease(replace(row, health=health)))
+        if written is not None:
+            event("grant_ended", tenant=leased.tenant, user=leased.user, health=health.value)
+            raise NotConnectedError(health.value, health.action)
+        return await self._by_another(leased)
+
     async def _commit(self, leased: Connection, new: Grant) -> Access:
-        """Write the new grant before it is used; the write is retried, for it is the only copy."""
-        fresh = replace(
-            leased,
-            health=Health.ACTIVE,
-            generation=leased.generation + 1,
-            sealed_grant=await self.grants.seal(leased.place, new),
-            last_used_day=self.clock().date().isoformat(),
-            lease_holder=None,
-            lease_until=None,
-        )
+        """Write the new grant before it is used, and try hard: it is the only copy there is."""
+        sealed = None
         for attempt in range(_COMMIT_ATTEMPTS):
             try:
-                written = await self.connections.replace(fresh)
-            except StorageFailedError:
+                sealed = sealed or await self.grants.seal(leased.place, new)
+                written = await self._write(leased, self._committed(leased, sealed))
+            except (StorageFailedError, KeyVaultFailedError):
                 await self.sleep(0.2 * 2**attempt)
                 continue
             if written is not None:
                 event("grant_refreshed", tenant=leased.tenant, user=leased.user)
                 return access_of(written, new)
-            return await self._superseded(leased, new)
+            return await self._superseded(leased, new, sealed)
         alarm("grant_lost", tenant=leased.tenant, user=leased.user)
         raise StorageFailedError
 
-    async def _superseded(self, leased: Connection, new: Grant) -> Access:
-        """The row is not as read: ours already (the answer was lost), newer, or gone."""
-        row = await self.connections.load(leased.tenant, leased.user, leased.org)
-        if row is not None and row.generation > leased.generation:
-            return access_of(row, await self.grants.open(row.place, row.sealed_grant))
-        await self.login.revoke(new)  # disconnected or deleted meanwhile: never written back
-        raise NotConnectedError
-
-    async def _end(self, leased: Connection, health: Health) -> None:
-        """Keep the row with the reason: the user is to be told why, and what to do."""
-        event("grant_ended", tenant=leased.tenant, user=leased.user, health=health.value)
-        await self.connections.replace(
-            replace(leased, health=health, lease_holder=None, lease_until=None)
+    def _committed(self, leased: Connection, sealed: bytes) -> Callable[[Connection], Connection]:
+        today = self.clock().date().isoformat()
+        return lambda row: replace(
+            _without_lease(row),
+            health=Health.ACTIVE,
+            generation=leased.generation + 1,
+            sealed_grant=sealed,
+            last_used_day=today,
         )
 
-    async def _release(self, leased: Connection) -> None:
-        await self.connections.replace(replace(leased, lease_holder=None, lease_until=None))
+    async def _superseded(self, leased: Connection, new: Grant, sealed: bytes) -> Access:
+        """The lease is ours no more: written already (and the answer was lost), replaced, or gone.
+
+        What was replaced or deleted meanwhile is never written back: the new grant is revoked.
+        """
+        row = await self.connections.load(leased.tenant, leased.user, leased.org)
+        if row is not None and row.sealed_grant == sealed:
+            return access_of(row, new)
+        await try_to_revoke(self.login, new)
+        return await self._by_another(leased)
+
+    async def _by_another(self, leased: Connection) -> Access:
+        row = usable(await self.connections.load(leased.tenant, leased.user, leased.org))
+        return access_of(row, await self.grants.open(row.place, row.sealed_grant))
+
+    async def _write(
+        self, leased: Connection, change: Callable[[Connection], Connection]
+    ) -> Connection | None:
+        """Change the row as long as it carries our lease; None once it does not.
+
+        Others may touch the row meanwhile without touching the grant (the day of the last use),
+        which changes its etag: then it is read and changed again.
+        """
+        row = leased
+        for _ in range(_WRITE_ATTEMPTS):
+            written = await self.connections.replace(change(row))
+            if written is not None:
+                return written
+            found = await self.connections.load(leased.tenant, leased.user, leased.org)
+            if found is None or found.lease_holder != leased.lease_holder:
+                return None
+            row = found
+        raise StorageFailedError
+
+
+def _without_lease(row: Connection) -> Connection:
+    return replace(row, lease_holder=None, lease_until=None)
 
 
 def usable(row: Connection | None) -> Connection:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from shared.errors import InvalidRequestError, KeyVaultFailedError
+from shared.errors import InvalidRequestError, SealBrokenError
 from shared.model import Grant, OrgId, Place
 from shared.ports import Vault
 from shared.secret import Secret
@@ -27,7 +27,7 @@ class SealedGrants:
         return await self.vault.seal(place, plain.encode())
 
     async def open(self, place: Place, sealed: bytes) -> Grant:
-        """Raises KeyVaultFailedError if the seal does not open here."""
+        """Raises SealBrokenError (it does not open here, or is no grant), KeyVaultFailedError."""
         try:
             plain = json.loads(await self.vault.open(place, sealed))
             return Grant(
@@ -39,4 +39,4 @@ class SealedGrants:
                 access_token=Secret(plain["access_token"]),
             )
         except (KeyError, TypeError, ValueError, InvalidRequestError) as exc:
-            raise KeyVaultFailedError from exc
+            raise SealBrokenError from exc

@@ -4,16 +4,35 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
+from local.addin import AddIn
 from local.stack_info import StackInfo
 
 type Provider = Literal["microsoft", "google"]
 
 _DEADLINE_MS: Final = 15_000
 _HEIGHT: Final = 900
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """`organisation` and `person` are ids: tenant and object at Microsoft, domain and subject at
+    Google."""
+
+    provider: Provider
+    organisation: str
+    person: str
+
+    @classmethod
+    def new(cls, provider: Provider = "microsoft") -> Self:
+        """A person of an organisation that no other test knows."""
+        organisation, person = uuid.uuid4(), uuid.uuid4()
+        if provider == "microsoft":
+            return cls(provider, str(organisation), str(person))
+        return cls(provider, f"{organisation.hex[:12]}.example.com", str(person.int)[:21])
 
 
 @dataclass
@@ -30,23 +49,31 @@ class Pane:
         """Refused and lost requests stand in the console; a test says which it provokes."""
         self.expected.append(words)
 
-    def be(self, provider: Provider, *, organisation: str | None = None, person: str = "") -> None:
-        """Choose to be a person of an organisation that no other test knows."""
-        self.page.locator(f"#person-{provider}").check()
-        self.page.get_by_text("Be somebody else").click()
-        fresh = uuid.uuid4()
-        if provider == "microsoft":
-            self.page.locator("#person-organisation").fill(organisation or str(fresh))
-            self.page.locator("#person-id").fill(person or str(uuid.uuid4()))
-        else:
-            domain = f"{fresh.hex[:12]}.example.com"
-            self.page.locator("#person-organisation").fill(organisation or domain)
-            self.page.locator("#person-id").fill(person or str(fresh.int)[:21])
+    def be(self, somebody: Somebody) -> None:
+        """Fill in who to be; the button is not pressed."""
+        self.page.locator(f"#person-{somebody.provider}").check()
+        if not self.page.locator("#person-id").is_visible():
+            self.page.get_by_text("Be somebody else").click()
+        self.page.locator("#person-organisation").fill(somebody.organisation)
+        self.page.locator("#person-id").fill(somebody.person)
 
-    def sign_in(self, provider: Provider = "microsoft") -> None:
-        self.be(provider)
+    def sign_in(self, somebody: Somebody) -> None:
+        self.be(somebody)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.locator("#account")).to_contain_text("signed in")
+
+    def sign_in_connected(self, provider: Provider = "microsoft") -> Somebody:
+        """Sign in as somebody who has connected alice's org before, on another device."""
+        somebody = Somebody.new(provider)
+        with AddIn(self.stack) as device:
+            if provider == "microsoft":
+                device.sign_in_with_microsoft(somebody.organisation, somebody.person)
+            else:
+                device.sign_in_with_google(somebody.organisation, somebody.person)
+            device.connect("alice")
+        self.sign_in(somebody)
+        expect(self.page.locator("#connections .health")).to_have_text("Connected")
+        return somebody
 
     def open_salesforce(self) -> Page:
         """Press Connect; the window that opens, at the login page."""
@@ -111,6 +138,10 @@ class Pane:
             for row in rows.all()
         }
 
+    def input(self, name: str) -> Locator:
+        """The field for an input of the open Flow, by the label that a person reads."""
+        return self.page.get_by_label(name, exact=True)
+
     def problem(self, section: str) -> Locator:
         """The problem shown in a section, with its code in `data-code`."""
         return self.page.locator(f"#problem-{section} .problem")
@@ -130,7 +161,7 @@ def opened_pane(browser: Browser, stack: StackInfo, *, width: int = 1280) -> Ite
     ) as context:
         context.set_default_timeout(_DEADLINE_MS)
         pane = Pane(context.new_page(), stack)
-        context.on("request", lambda request: pane.requests.append(request))
+        context.on("request", lambda request: _keep(pane, request))
         context.on("console", lambda message: _note(pane, message))
         context.on("weberror", lambda error: pane.complaints.append(str(error.error)))
         pane.page.goto(stack.sidebar)
@@ -142,6 +173,10 @@ def opened_pane(browser: Browser, stack: StackInfo, *, width: int = 1280) -> Ite
         if not any(words in complaint for words in pane.expected)
     ]
     assert not unexpected, unexpected
+
+
+def _keep(pane: Pane, request: Request) -> None:
+    pane.requests.append(request)
 
 
 def _note(pane: Pane, message: ConsoleMessage) -> None:

@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from local import scene
-from local.stack_info import StackInfo
-from tests.browser.ledger import invocations
-from tests.browser.pane import Pane, Provider, opened_pane
+from local.addin import AddIn
+from tests.browser.orgs import invocations, put_flows
+from tests.browser.pane import Pane, Provider, Somebody
 from tests.control_client import ControlClient
 
 pytestmark = pytest.mark.browser
@@ -19,7 +19,7 @@ def test_a_user_signs_in_connects_runs_a_flow_and_leaves(
     pane: Pane, control: ControlClient, provider: Provider, user: str
 ) -> None:
     page = pane.page
-    pane.sign_in(provider)
+    pane.sign_in(Somebody.new(provider))
     expect(page.get_by_role("heading", name="Connect Salesforce")).to_be_focused()
 
     pane.connect(user)
@@ -52,7 +52,7 @@ def test_a_user_signs_in_connects_runs_a_flow_and_leaves(
 
 
 def test_saying_no_at_salesforce_is_told_in_plain_words_and_can_be_made_good(pane: Pane) -> None:
-    pane.sign_in()
+    pane.sign_in(Somebody.new())
     window = pane.open_salesforce()
     window.locator("#deny").click()
 
@@ -65,7 +65,7 @@ def test_saying_no_at_salesforce_is_told_in_plain_words_and_can_be_made_good(pan
 
 
 def test_closing_the_salesforce_window_ends_the_wait(pane: Pane) -> None:
-    pane.sign_in()
+    pane.sign_in(Somebody.new())
     pane.open_salesforce().close()
 
     expect(pane.problem("connect")).to_have_attribute("data-code", "window_closed")
@@ -73,21 +73,21 @@ def test_closing_the_salesforce_window_ends_the_wait(pane: Pane) -> None:
 
 
 def test_a_double_click_runs_the_flow_once(pane: Pane, control: ControlClient) -> None:
-    pane.sign_in()
-    pane.connect()
-    pane.open_flow("Takes_Its_Time")  # three seconds: the second click comes while it runs
+    put_flows(control, {"name": "Slow", "behaviour": "slow", "delay": 0.5})
+    pane.sign_in_connected()
+    pane.open_flow("Slow")
 
     pane.run_button.dblclick()
 
     expect(pane.run_button).to_have_attribute("aria-disabled", "true")
     expect(pane.page.locator("#result [data-status=succeeded]")).to_be_visible()
     expect(pane.history()).to_have_count(1)
+    expect(pane.problem("run")).to_have_count(0)
     assert len(invocations(control)) == 1
 
 
 def test_every_click_is_a_run_of_its_own(pane: Pane, control: ControlClient) -> None:
-    pane.sign_in()
-    pane.connect()
+    pane.sign_in_connected()
     pane.open_flow("Log_Email")
 
     for runs in (1, 2):
@@ -100,8 +100,7 @@ def test_every_click_is_a_run_of_its_own(pane: Pane, control: ControlClient) -> 
 def test_a_click_after_a_lost_answer_does_not_run_the_flow_again(
     pane: Pane, control: ControlClient
 ) -> None:
-    pane.sign_in()
-    pane.connect()
+    pane.sign_in_connected()
     pane.open_flow("Log_Email")
     pane.expect_complaint("ERR_CONNECTION_RESET")
     pane.expect_complaint("status of 409")  # duplicate_run
@@ -117,8 +116,7 @@ def test_a_click_after_a_lost_answer_does_not_run_the_flow_again(
 
 
 def test_a_fault_of_the_flow_shows_the_words_of_salesforce(pane: Pane) -> None:
-    pane.sign_in()
-    pane.connect()
+    pane.sign_in_connected()
     pane.open_flow("Always_Faults")
     pane.expect_complaint("status of 422")
     pane.run()
@@ -130,8 +128,7 @@ def test_a_fault_of_the_flow_shows_the_words_of_salesforce(pane: Pane) -> None:
 
 
 def test_a_waiting_flow_is_told_from_a_finished_one(pane: Pane) -> None:
-    pane.sign_in()
-    pane.connect()
+    pane.sign_in_connected()
     pane.open_flow("Waits_For_Approval")
     pane.run()
 
@@ -140,8 +137,7 @@ def test_a_waiting_flow_is_told_from_a_finished_one(pane: Pane) -> None:
 
 
 def test_a_flow_with_screens_is_described_and_not_run(pane: Pane) -> None:
-    pane.sign_in()
-    pane.connect()
+    pane.sign_in_connected()
     pane.open_flow("New_Lead_Screen")
 
     assert list(pane.leaving()) == ["sender_email"]
@@ -152,8 +148,7 @@ def test_a_flow_with_screens_is_described_and_not_run(pane: Pane) -> None:
 def test_a_grant_ended_at_salesforce_is_said_and_mended_by_connecting_again(
     pane: Pane, control: ControlClient
 ) -> None:
-    pane.sign_in()
-    pane.connect()
+    pane.sign_in_connected()
     pane.open_flow("Log_Email")
     pane.expect_complaint("status of 409")
     control.post("/_sim/salesforce/revoke", {"user": "alice"})
@@ -169,22 +164,16 @@ def test_a_grant_ended_at_salesforce_is_said_and_mended_by_connecting_again(
     expect(pane.page.locator("#result [data-status=succeeded]")).to_be_visible()
 
 
-def test_a_session_ended_elsewhere_asks_to_sign_in_again(pane: Pane, clean_stack: StackInfo) -> None:
-    pane.sign_in()
-    pane.connect()
-    organisation = pane.page.locator("#person-organisation").input_value()
-    person = pane.page.locator("#person-id").input_value()
-    browser = pane.page.context.browser
-    assert browser is not None
-    with opened_pane(browser, clean_stack) as elsewhere:
-        elsewhere.be("microsoft", organisation=organisation, person=person)
-        elsewhere.page.get_by_role("button", name="Sign in").click()
-        elsewhere.page.get_by_role("button", name="Sign out").click()
-        expect(elsewhere.page.locator("#account")).to_have_text("Not signed in")
+def test_a_session_ended_elsewhere_asks_to_sign_in_again(pane: Pane) -> None:
+    somebody = pane.sign_in_connected()
+    with AddIn(pane.stack) as elsewhere:
+        elsewhere.sign_in_with_microsoft(somebody.organisation, somebody.person)
+        elsewhere.call("DELETE", "/sso/session", expect=204)
 
     pane.expect_complaint("status of 401")
     pane.page.locator("#flow-Log_Email").click()
 
     expect(pane.page.locator("#status")).to_contain_text("Your session has ended")
     expect(pane.page.get_by_role("button", name="Sign in")).to_be_visible()
-    expect(pane.page.locator("#flows, #flow, #salesforce, #history").filter(visible=True)).to_have_count(0)
+    signed_in_parts = pane.page.locator("#flows, #flow, #salesforce, #history")
+    expect(signed_in_parts.filter(visible=True)).to_have_count(0)

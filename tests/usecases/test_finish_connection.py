@@ -1,7 +1,6 @@
 """The browser comes back from Salesforce: the state serves once, here, and for this browser."""
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
 
@@ -16,47 +15,14 @@ from shared.errors import (
     StorageFailedError,
     TenantNotAllowedError,
 )
-from shared.model import Caller, OneTimeCode, OrgId, PendingKind
+from shared.model import OneTimeCode, PendingKind
 from shared.secret import Secret
-from shared.usecases.finish_connection import Arrival
+from shared.usecases.finish_connection import NoCode
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
 from tests.settings import RETURN_URL
 from tests.usecases.conftest import Told
+from tests.usecases.consenting import consent
 from tests.usecases.stored import everything, holds
-
-
-@dataclass
-class Consent:
-    """A user who has said yes at Salesforce, and is on the way back."""
-
-    world: World
-    caller: Caller
-    state: OneTimeCode
-    code: Secret
-    nonce: Secret
-
-    async def come_back(self, **changes: Secret | None) -> Arrival:
-        """The way the browser should, but for `code=` and `nonce=`."""
-        code = changes.get("code", self.code)
-        nonce = changes.get("nonce", self.nonce)
-        return await self.world.services.finish_connection(self.state, code, nonce)
-
-    def living(self) -> int:
-        return self.world.login.living(self.caller.user)
-
-
-async def consent(world: World, name: str = "alice", org: OrgId = CONTOSO_ORG) -> Consent:
-    caller = await world.signed_in(name)
-    ticket = await world.services.begin_connection(caller, None, RETURN_URL)
-    departure = await world.services.start_connection(ticket)
-    back = world.login.approve(departure.authorize_url, user=caller.user, org=org)
-    return Consent(
-        world=world,
-        caller=caller,
-        state=OneTimeCode.parse(back.state),
-        code=back.code,
-        nonce=departure.browser_nonce,
-    )
 
 
 async def test_the_browser_is_sent_home_with_a_completion_code(world: World) -> None:
@@ -171,7 +137,7 @@ async def test_o01_another_browser_is_refused_and_the_state_is_used_up(
 ) -> None:
     given = await consent(world)
 
-    refused = await given.come_back(nonce=nonce)
+    refused = await world.services.finish_connection(given.state, given.code, nonce)
     after = await given.come_back()
 
     assert isinstance(refused.failure, InvalidStateError)
@@ -200,17 +166,25 @@ async def test_o04_a_code_of_another_dance_is_refused_by_its_verifier(world: Wor
     assert all(kind is PendingKind.STATE for _, kind, _ in world.pending.rows)
 
 
-async def test_o07_a_user_who_says_no_is_sent_home_with_the_reason(
-    world: World, told: Told
+@pytest.mark.parametrize(
+    ("came", "failure"),
+    [
+        pytest.param(NoCode.DENIED, SalesforceForbiddenError, id="the-user-said-no"),
+        pytest.param(NoCode.UNREADABLE, InvalidStateError, id="no-answer-of-salesforces"),
+    ],
+)
+async def test_o07_a_return_without_a_code_goes_home_with_the_reason_and_uses_the_state_up(
+    world: World, told: Told, came: NoCode, failure: type[FlowRunnerError]
 ) -> None:
     given = await consent(world)
 
-    arrival = await given.come_back(code=None)
+    arrival = await given.come_back(code=came)
+    after = await given.come_back()
 
-    assert arrival.return_to == RETURN_URL
-    assert isinstance(arrival.failure, SalesforceForbiddenError)
-    assert [one["code"] for one in told("connect_failed")] == ["salesforce_forbidden"]
-    assert world.pending.rows == {}
+    assert (arrival.return_to, type(arrival.failure)) == (RETURN_URL, failure)
+    assert [one["code"] for one in told("connect_failed")] == [failure.code]
+    assert isinstance(after.failure, InvalidStateError)
+    assert (world.login.code_redemptions, world.pending.rows) == (0, {})
 
 
 @pytest.mark.parametrize(
