@@ -57,9 +57,9 @@ def json_response(
     headers: Mapping[str, str] | None = None,
     media_type: str = "application/json",
 ) -> func.HttpResponse:
-    """JSON in UTF-8."""
+    """JSON in ASCII: half a surrogate pair, which JSON can spell, has no form in UTF-8."""
     return func.HttpResponse(
-        json.dumps(body, ensure_ascii=False).encode(),
+        json.dumps(body).encode(),
         status_code=int(status),
         mimetype=media_type,
         headers=dict(headers or {}),

@@ -91,7 +91,7 @@ export class FlowsView {
     showLeaving(flow, this.#mail, this.#source);
     show("run-form", flow.kind !== "screen");
     show("screen-notice", flow.kind === "screen");
-    
+    this.#runForm.prepare(flow, this.#mail, this.#source);
   }
 
   #backToList() {

@@ -143,14 +143,16 @@ class RefreshGrant:
         )
 
     async def _superseded(self, leased: Connection, new: Grant, sealed: bytes) -> Access:
-        """The lease is ours no more: written already (and the answer was lost), replaced, or gone.
+        """The row is ours no more: written already (and the answer was lost), newer, or gone.
 
-        What was replaced or deleted meanwhile is never written back: the new grant is revoked.
+        It is never written back. If the user has disconnected, or consented anew, the new grant is
+        in nobody's hands, and is revoked.
         """
         row = await self.connections.load(leased.tenant, leased.user, leased.org)
         if row is not None and row.sealed_grant == sealed:
             return access_of(row, new)
-        await try_to_revoke(self.login, new)
+        if row is None or row.connected_at != leased.connected_at:
+            await try_to_revoke(self.login, new)
         return await self._by_another(leased)
 
     async def _by_another(self, leased: Connection) -> Access:
@@ -171,10 +173,19 @@ class RefreshGrant:
             if written is not None:
                 return written
             found = await self.connections.load(leased.tenant, leased.user, leased.org)
-            if found is None or found.lease_holder != leased.lease_holder:
+            if found is None or not _is_still_ours(found, leased):
                 return None
             row = found
         raise StorageFailedError
+
+
+def _is_still_ours(row: Connection, leased: Connection) -> bool:
+    """The same consent, the same generation, our lease: nobody has touched the grant."""
+    return (row.connected_at, row.generation, row.lease_holder) == (
+        leased.connected_at,
+        leased.generation,
+        leased.lease_holder,
+    )
 
 
 def _without_lease(row: Connection) -> Connection:

@@ -23,6 +23,7 @@ _TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
 _ANNOTATIONS: Final = frozenset({"description", "default", "title", "examples"})
 _OF_MEMBERS: Final = frozenset({"properties", "required", "additionalProperties"})
 _OF_PARTS: Final = frozenset({"allOf", "oneOf", "items"})
+_ABSOLUTE_URI: Final = re.compile(r"[a-z][a-z0-9+.-]*:[!-~]+")
 _DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
@@ -112,12 +113,13 @@ def _is_number(test: Callable[[float, Any], bool], fault: str) -> Callable[[Any,
 
 
 def _has_format(text: str, said: str) -> bool:
-    if said != "date-time":
-        raise ValueError(f"the format {said} is not understood")
-    if not _DATE_TIME.fullmatch(text):
-        return False
-    datetime.fromisoformat(text)
-    return True
+    match said:
+        case "date-time":
+            return _DATE_TIME.fullmatch(text) is not None and bool(datetime.fromisoformat(text))
+        case "uri":
+            return _ABSOLUTE_URI.fullmatch(text) is not None
+        case _:
+            raise ValueError(f"the format {said} is not understood")
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any, Any], str]]] = {

@@ -25,6 +25,7 @@ REF = {"$ref": "#/defs/Id"}
         ({"minimum": 1, "maximum": 3}, [1, 3, "x"], [0, 4, 3.5]),
         ({"maxProperties": 1}, [{}, {"a": 1}, []], [{"a": 1, "b": 2}]),
         ({"format": "date-time"}, ["2026-01-15T12:00:00Z", 7], ["2026-01-15", "now"]),
+        ({"format": "uri"}, ["https://x.example.com/a?b=c"], ["/a", "x y", "https://x/\n"]),
         ({"items": REF}, [[], ["a"], "x"], [["A"], [1]]),
         ({"required": ["a"]}, [{"a": 1}, [], "x"], [{}, {"b": 1}]),
         ({"properties": {"a": REF}}, [{"a": "x"}, {}, {"b": 1}], [{"a": 1}]),

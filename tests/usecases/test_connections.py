@@ -128,11 +128,27 @@ async def test_o22_a_revocation_that_fails_keeps_no_row(
 async def test_a_grant_that_cannot_be_opened_is_forgotten_all_the_same(
     world: World, alice: Caller
 ) -> None:
-    world.key_wrapper.faults.plan("unwrap", KeyVaultFailedError)
+    ((key, row),) = world.connections.rows.items()
+    world.connections.rows[key] = replace(row, sealed_grant=row.sealed_grant[:-1] + b"\x00\x00")
 
-    await world.another_instance().services.disconnect(alice, CONTOSO_ORG)
+    await world.services.disconnect(alice, CONTOSO_ORG)
 
     assert world.connections.rows == {}
+
+
+async def test_while_the_keys_are_away_nothing_is_forgotten_and_it_can_be_tried_again(
+    world: World, alice: Caller
+) -> None:
+    """Forgotten unread, the grant could never be revoked."""
+    world.key_wrapper.faults.plan("unwrap", KeyVaultFailedError)
+    cold = world.another_instance().services
+
+    with pytest.raises(KeyVaultFailedError):
+        await cold.disconnect(alice, CONTOSO_ORG)
+    await cold.disconnect(alice, CONTOSO_ORG)
+
+    assert world.connections.rows == {}
+    assert world.login.living(alice.user) == 0
 
 
 async def test_a_row_that_changes_meanwhile_is_read_again_and_its_grant_revoked(
