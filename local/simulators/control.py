@@ -75,4 +75,4 @@ def _refused(status: int, reason: str) -> web.Response:
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, str | dict) else str(value)
+    return value if isinstance(value, str | dict | bool) else str(value)
