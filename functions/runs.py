@@ -47,7 +47,8 @@ def _limit(req: func.HttpRequest) -> int:
     text = query_text(req, "limit")
     if text is None:
         return _USUAL_LIMIT
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= _MOST:
+    is_short_number = text.isascii() and text.isdigit() and len(text) <= len(str(_MOST))
+    if not is_short_number or not 1 <= int(text) <= _MOST:
         raise InvalidRequestError
     return int(text)
 

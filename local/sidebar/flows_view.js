@@ -57,7 +57,7 @@ export class FlowsView {
     const tag = TAGS[flow.kind];
     const open = element(
       "button",
-      { type: "button", id: `flow-${flow.name}`, class: "flow" },
+      { type: "button", id: `choose-${flow.name}`, class: "flow" },
       element("span", { class: "name" }, flow.label),
       ...(tag ? [element("span", { class: "tag" }, tag)] : []),
       element("span", { class: "quiet" }, flow.description ?? flow.name),
@@ -98,7 +98,7 @@ export class FlowsView {
     const { name } = this.#flow;
     this.#close();
     show("flows", true);
-    byId(`flow-${name}`).focus();
+    byId(`choose-${name}`).focus();
   }
 
   #close() {

@@ -91,8 +91,8 @@ function fromText(text, { name, type }) {
   if (NUMBERS.has(type)) {
     const number = Number(text);
     const isExact = !WHOLE_NUMBERS.has(type) || Number.isSafeInteger(number);
-    if (!Number.isFinite(number) || !isExact) throw new PaneProblem("wrong_number", { input: name });
-    return number;
+    if (Number.isFinite(number) && isExact) return number;
+    throw new PaneProblem("wrong_number", { input: name });
   }
   switch (type) {
     case "BOOLEAN":

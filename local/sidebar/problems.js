@@ -48,6 +48,9 @@ const WORDS = {
   internal: "Something went wrong in the service.",
   // this pane's own
   no_answer: "No answer came from the service.",
+  answer_lost:
+    "No answer came, so it is not known whether the Flow ran. " +
+    "Press again: it will not run twice.",
   out_of_reach:
     "The service cannot be reached. Does this browser trust the local stack’s authority? " +
     "README.md says how.",

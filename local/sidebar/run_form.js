@@ -3,15 +3,15 @@
 import { byId, element } from "./dom.js";
 import { markInput, typedInputs, unmarkInputs } from "./inputs_form.js";
 import { leavingFields } from "./leaving.js";
-import { clearProblem, showProblem } from "./problems.js";
+import { PaneProblem, clearProblem, showProblem } from "./problems.js";
 import { NoAnswer } from "./service.js";
 
 export class RunForm {
   #service;
   #onRun;
   #prepared = null; // {flow, mail, source}: what a click would run
-  #attempt = null; // {body, key} of a run whose answer was lost
-  #isRunning = false;
+  #attempt = null; // {text, key} of a run whose answer was lost
+  #underWay = null; // stands for the run under way
 
   /** `onRun()` is called after every attempt. */
   constructor(service, onRun) {
@@ -31,15 +31,22 @@ export class RunForm {
     unmarkInputs();
   }
 
+  /** Another person may come: what is under way is no longer theirs to see. */
+  clear() {
+    this.#attempt = null;
+    this.#setUnderWay(null);
+  }
+
   async #run() {
-    if (this.#isRunning) return; // the second half of a double click
+    if (this.#underWay) return; // the second half of a double click
+    const run = Symbol("run");
+    this.#setUnderWay(run);
     const place = byId("problem-run");
     const { flow, mail, source } = this.#prepared;
     clearProblem(place);
     unmarkInputs();
     const wait = element("p", { class: "quiet" }, "The Flow is running.");
     byId("result").replaceChildren(wait);
-    this.#setRunning(true);
     try {
       const email = leavingFields(flow, mail, source);
       const body = { org_id: flow.org, email, inputs: typedInputs(flow) };
@@ -47,12 +54,12 @@ export class RunForm {
       byId("result").replaceChildren(...resultOf(flow, mail, answer));
     } catch (problem) {
       wait.remove();
-      showProblem(place, problem);
+      showProblem(place, problem instanceof NoAnswer ? new PaneProblem("answer_lost") : problem);
       markInput(problem.members?.input);
-    } finally {
-      this.#setRunning(false);
-      this.#onRun();
     }
+    if (this.#underWay !== run) return;
+    this.#setUnderWay(null);
+    this.#onRun();
   }
 
   /**
@@ -73,11 +80,12 @@ export class RunForm {
     }
   }
 
-  #setRunning(isRunning) {
-    this.#isRunning = isRunning;
+  #setUnderWay(run) {
+    this.#underWay = run;
     const button = byId("run-button");
-    button.setAttribute("aria-disabled", String(isRunning)); // keeps the focus, unlike `disabled`
-    button.textContent = isRunning ? "Running…" : "Run once";
+    // Unlike `disabled`, this keeps the focus where it is.
+    button.setAttribute("aria-disabled", String(run !== null));
+    button.textContent = run ? "Running…" : "Run once";
   }
 }
 
@@ -98,9 +106,8 @@ function resultOf(flow, mail, { status, outputs }) {
 
 function shown(value) {
   if (value === null) return element("dd", { class: "quiet" }, "empty");
-  const isPlain = typeof value !== "object";
   const values = [value].flat().map((one) =>
     element("span", { class: "value" }, typeof one === "object" ? JSON.stringify(one) : `${one}`),
   );
-  return element("dd", { class: isPlain ? "" : "many" }, ...values);
+  return element("dd", {}, ...values);
 }

@@ -12,6 +12,7 @@ export class SalesforceView {
   #onOrg;
   #connections = [];
   #org = null;
+  #window = null; // the connect window, while it is open
   #leaving = null; // the connection that the dialog asks about
 
   /** `onOrg(orgId)` is awaited with the org to work in, or null while there is none. */
@@ -27,6 +28,8 @@ export class SalesforceView {
   }
 
   clear() {
+    this.#window?.close();
+    this.#window = null;
     this.#connections = [];
     this.#org = null;
     byId("connections").replaceChildren();
@@ -97,7 +100,7 @@ export class SalesforceView {
     connect.disabled = true;
     let opened = null;
     try {
-      opened = new ConnectWindow(this.#config.service);
+      opened = this.#window = new ConnectWindow(this.#config.service);
       wait.textContent = "Go on in the Salesforce window.";
       const url = await this.#service.beginConnection(byId("login-host").value, RETURN_TO);
       const completion = await opened.completionFrom(url);
@@ -108,8 +111,9 @@ export class SalesforceView {
       byId("flows-title").focus();
     } catch (problem) {
       opened?.close();
-      showProblem(place, problem);
+      if (opened === this.#window) showProblem(place, problem); // else closed by signing out
     } finally {
+      if (opened === this.#window) this.#window = null;
       wait.textContent = "";
       connect.disabled = false;
     }

@@ -44,10 +44,6 @@ export class Service {
     this.#on = on;
   }
 
-  get isSignedIn() {
-    return this.#token !== null;
-  }
-
   async signIn(provider, identityToken) {
     const body = { provider };
     const answer = await this.#call("POST", "/sso/exchange", { body, token: identityToken });
@@ -111,6 +107,7 @@ export class Service {
   /** With the session, unless another token is given. Throws Problem, NoAnswer or SessionOver. */
   async #call(method, path, { token, ...request } = {}) {
     const session = this.#token;
+    if (!token && session === null) throw new SessionOver();
     const [document, problem] = await this.#settled(method, path, token ?? session, request);
     if (!token) {
       if (session === this.#token && SESSION_CODES.includes(problem?.code)) {

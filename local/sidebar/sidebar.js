@@ -21,6 +21,7 @@ class Pane {
   #service;
   #flows;
   #history;
+  #runForm;
   #salesforce;
   #source = null;
 
@@ -30,8 +31,8 @@ class Pane {
       connectionLost: () => this.#lookAtConnections(),
     });
     this.#history = new HistoryView(this.#service);
-    const runForm = new RunForm(this.#service, () => this.#ran());
-    this.#flows = new FlowsView(this.#service, runForm);
+    this.#runForm = new RunForm(this.#service, () => this.#history.refresh());
+    this.#flows = new FlowsView(this.#service, this.#runForm);
     this.#salesforce = new SalesforceView(this.#service, config, (org) => this.#flows.showOrg(org));
     const mailbox = new Mailbox((mail) => this.#flows.openMail(mail, this.#source));
     byId("sign-out").addEventListener("click", () => this.#signOut());
@@ -58,10 +59,6 @@ class Pane {
     }
   }
 
-  async #ran() {
-    if (this.#service.isSignedIn) await this.#history.refresh();
-  }
-
   async #lookAtConnections() {
     try {
       await this.#salesforce.refresh();
@@ -83,6 +80,7 @@ class Pane {
 
   #signedOut(words) {
     this.#salesforce.clear();
+    this.#runForm.clear();
     this.#history.clear();
     byId("account").textContent = "Not signed in";
     show("sign-out", false);

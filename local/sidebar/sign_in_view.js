@@ -12,7 +12,7 @@ export class SignInView {
   #onSignedIn;
   #person = PEOPLE[0];
 
-  /** `onPerson(person)` tells whose mailbox to show, `onSignedIn(person)` that the service agrees. */
+  /** `onPerson(person)` says whose mailbox to show, `onSignedIn(person)` that it worked. */
   constructor(service, config, { onPerson, onSignedIn }) {
     this.#service = service;
     this.#config = config;

@@ -97,7 +97,7 @@ class Pane:
         """Go back to the list if another one is open."""
         if self.page.locator("#flow-back").is_visible():
             self.page.locator("#flow-back").click()
-        self.page.locator(f"#flow-{flow}").click()
+        self.page.locator(f"#choose-{flow}").click()
         expect(self.page.locator("#flow")).to_be_visible()
 
     def run(self) -> None:

@@ -9,7 +9,9 @@ from playwright.sync_api import Browser, Error, Route, expect
 
 from local.stack_info import StackInfo
 from tests.browser.chromium import launched
+from tests.browser.orgs import put_flows
 from tests.browser.pane import Pane, Somebody
+from tests.control_client import ControlClient
 
 pytestmark = pytest.mark.browser
 
@@ -58,6 +60,33 @@ def test_the_next_person_sees_nothing_of_the_last_one(pane: Pane) -> None:
     for emptied in ("#runs", "#flow-list", "#connections"):
         expect(pane.page.locator(emptied)).to_be_empty()
     expect(pane.page.locator("#flow")).to_be_hidden()
+
+
+def test_signing_out_gives_up_the_salesforce_window(pane: Pane) -> None:
+    pane.sign_in(Somebody.new())
+    window = pane.open_salesforce()
+    with window.expect_event("close"):
+        pane.page.get_by_role("button", name="Sign out").click()
+    pane.sign_in(Somebody.new("google"))
+
+    expect(pane.page.get_by_role("button", name="Connect Salesforce")).to_be_enabled()
+    expect(pane.problem("connect")).to_have_count(0)
+
+
+def test_an_answer_that_comes_after_signing_out_is_not_shown(
+    pane: Pane, control: ControlClient
+) -> None:
+    put_flows(control, {"name": "Slow", "behaviour": "slow", "delay": 0.7})
+    pane.sign_in_connected()
+    pane.open_flow("Slow")
+    with pane.page.expect_response("**/runs"):
+        pane.run_button.click()
+        pane.page.get_by_role("button", name="Sign out").click()
+        pane.sign_in(Somebody.new("google"))
+
+    expect(pane.page.get_by_text("Nothing has run yet")).to_be_visible()
+    expect(pane.page.locator("#result")).not_to_contain_text("Done")
+    expect(pane.run_button).to_have_attribute("aria-disabled", "false")
 
 
 def test_the_outcome_page_takes_the_code_out_of_its_address(pane: Pane) -> None:

@@ -107,7 +107,7 @@ def test_a_click_after_a_lost_answer_does_not_run_the_flow_again(
     pane.lose_the_next_answer("*/flows/*/runs")
 
     pane.run()
-    expect(pane.problem("run")).to_have_attribute("data-code", "no_answer")
+    expect(pane.problem("run")).to_have_attribute("data-code", "answer_lost")
     pane.run_button.click()
 
     expect(pane.problem("run")).to_have_attribute("data-code", "duplicate_run")
@@ -171,7 +171,7 @@ def test_a_session_ended_elsewhere_asks_to_sign_in_again(pane: Pane) -> None:
         elsewhere.call("DELETE", "/sso/session", expect=204)
 
     pane.expect_complaint("status of 401")
-    pane.page.locator("#flow-Log_Email").click()
+    pane.page.locator("#choose-Log_Email").click()
 
     expect(pane.page.locator("#status")).to_contain_text("Your session has ended")
     expect(pane.page.get_by_role("button", name="Sign in")).to_be_visible()
