@@ -23,11 +23,12 @@ test-browser: bootstrap  ## the journey in Chromium, against the demo sidebar
 	@$(PYTHON) -m local.chromium
 	$(PYTHON) -m pytest -m browser tests/browser
 
-lint: bootstrap  ## formatting, rules, types, who may import whom
+lint: bootstrap  ## formatting, rules, types, who may import whom, who may speak HTTP
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	$(PYTHON) tools/check_handlers.py
 
 lock:  ## compile requirements*.txt anew from pyproject.toml; needs uv
 	uv pip compile pyproject.toml --universal --python-version 3.13 --generate-hashes \

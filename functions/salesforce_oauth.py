@@ -125,8 +125,12 @@ def _code(req: func.HttpRequest) -> Secret | NoCode:
     Both at once, or neither, is no answer of Salesforce's. Nor is one that names an issuer
     (RFC 9207): Salesforce sends none, so it comes from somebody else.
     """
-    code, error = query_text(req, "code"), query_text(req, "error")
-    if (code is None) == (error is None) or query_text(req, "iss") is not None:
+    try:
+        code, error = query_text(req, "code"), query_text(req, "error")
+        issuer = query_text(req, "iss")
+    except InvalidRequestError:  # too long to be Salesforce's; the state is used up all the same
+        return NoCode.UNREADABLE
+    if (code is None) == (error is None) or issuer is not None:
         return NoCode.UNREADABLE
     return NoCode.DENIED if code is None else Secret(code)
 

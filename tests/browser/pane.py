@@ -1,20 +1,19 @@
 """The demo sidebar as a person uses it: what they click, and what they can read."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
 
 from local.addin import AddIn
 from local.stack_info import StackInfo
 
 type Provider = Literal["microsoft", "google"]
 
-_DEADLINE_MS: Final = 15_000
-_HEIGHT: Final = 900
+_HEIGHT: Final = 760
 
 
 @dataclass(frozen=True)
@@ -151,22 +150,32 @@ class Pane:
 
 
 @contextmanager
-def opened_pane(browser: Browser, stack: StackInfo, *, width: int = 1280) -> Iterator[Pane]:
-    """A fresh profile at the sidebar. In the end nothing may stand in any console that the test
-    has not provoked: a violated content security policy would, and so would an exception."""
-    with browser.new_context(
-        viewport={"width": width, "height": _HEIGHT},
-        locale="en-GB",
-        timezone_id="Europe/Amsterdam",
-    ) as context:
-        context.set_default_timeout(_DEADLINE_MS)
-        pane = Pane(context.new_page(), stack)
-        context.on("request", lambda request: _keep(pane, request))
-        context.on("console", lambda message: _note(pane, message))
-        context.on("weberror", lambda error: pane.complaints.append(str(error.error)))
-        pane.page.goto(stack.sidebar)
-        expect(pane.page.get_by_role("button", name="Sign in")).to_be_visible()
+def opened_pane(page: Page, stack: StackInfo, *, width: int = 1120) -> Iterator[Pane]:
+    """The sidebar, loaded anew. In the end nothing may stand in any console that the test has not
+    provoked: a violated content security policy would, and so would an exception."""
+    context = page.context
+    pane = Pane(page, stack)
+    listeners: dict[Any, Callable[[Any], None]] = {
+        "request": lambda request: _keep(pane, request),
+        "console": lambda message: _note(pane, message),
+        "weberror": lambda error: pane.complaints.append(str(error.error)),
+    }
+    for event, listener in listeners.items():
+        context.on(event, listener)
+    page.set_viewport_size({"width": width, "height": _HEIGHT})
+    page.goto(stack.sidebar)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    try:
         yield pane
+    finally:
+        page.unroute_all()
+        page.goto("about:blank")  # ends what is under way
+        for window in context.pages:
+            if window != page:
+                window.close()
+        for event, listener in listeners.items():
+            context.remove_listener(event, listener)
+        context.clear_cookies()
     unexpected = [
         complaint
         for complaint in pane.complaints
