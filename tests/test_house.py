@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -35,9 +36,15 @@ DEPLOYED: Final = [*sources("functions", "shared"), ROOT / "function_app.py"]
 OURS: Final = [*DEPLOYED, *sources("local", "tests", "tools", "bench")]
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """The syntax tree of a file, node by node."""
+    return tuple(ast.walk(ast.parse(text_of(path))))
+
+
 def imported(path: Path) -> Iterator[str]:
     """The full names that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(text_of(path))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -71,7 +78,7 @@ def test_nothing_is_left_undone() -> None:
     unwritten = [
         f"{named(path)}:{node.lineno}"
         for path in OURS
-        for node in ast.walk(ast.parse(text_of(path)))
+        for node in nodes_of(path)
         if isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
     ]
 
@@ -96,7 +103,10 @@ def test_no_deployed_file_is_too_long_to_read(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in DEPLOYED if text_of(p).strip()], ids=named)
 def test_every_deployed_module_says_what_it_is(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(text_of(path)))
+    module = nodes_of(path)[0]
+
+    assert isinstance(module, ast.Module)
+    assert ast.get_docstring(module)
 
 
 def test_no_file_is_a_drawer_for_everything() -> None:
@@ -198,18 +208,13 @@ def test_the_import_contracts_hold_as_the_house_stands(house: Path) -> None:
     ("file", "line", "contract"),
     [
         ("shared/usecases/sign_out.py", "import azure.identity", "no I/O"),
-        ("shared/usecases/sign_out.py", "from azure.data.tables import TableClient", "no I/O"),
         ("shared/usecases/sign_out.py", "import aiohttp", "no I/O"),
-        ("shared/usecases/sign_out.py", "import requests", "no I/O"),
-        ("shared/model.py", "import msal", "no I/O"),
+        ("shared/model/who.py", "import msal", "no I/O"),
         ("shared/usecases/sign_out.py", "from shared import storage", "inwards"),
-        ("shared/usecases/sign_out.py", "from shared.identity import claims", "inwards"),
         ("shared/identity/claims.py", "from shared.usecases import sign_out", "inwards"),
         ("shared/errors.py", "from shared import model", "inwards"),
         ("functions/runs.py", "from shared.storage import runs", "only through Services"),
-        ("functions/runs.py", "from shared.network import Network", "only through Services"),
         ("shared/outside.py", "from local import scene", "nothing of the local stack"),
-        ("functions/runs.py", "import local.scene", "nothing of the local stack"),
     ],
 )
 def test_an_import_the_wrong_way_fails_lint(
@@ -229,9 +234,9 @@ def test_an_import_the_wrong_way_fails_lint(
     ("file", "line"),
     [
         ("shared/usecases/sign_out.py", "import azure.functions"),
-        ("shared/model.py", "import os\n\nX = os.environ"),
-        ("shared/model.py", "from unittest.mock import Mock"),
-        ("shared/model.py", "import os\n\nX = os.getenv('X')"),
+        ("shared/model/who.py", "import os\n\nX = os.environ"),
+        ("shared/model/who.py", "from unittest.mock import Mock"),
+        ("shared/model/who.py", "import os\n\nX = os.getenv('X')"),
     ],
     ids=["the-host", "the-environment", "a-mock", "a-variable"],
 )

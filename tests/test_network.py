@@ -16,11 +16,15 @@ import aiohttp
 import pytest
 import requests
 import trustme
+from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from shared.identity.on_behalf_of import MsalOnBehalfOf
 from shared.network import DeadlineAdapter, Network, read_body, strict_tls
+from shared.outside import Azure
+from tests.settings import settings
 from tests.upstream import (
     LOOPBACK,
     answering,
@@ -522,3 +526,35 @@ async def test_production_does_not_trust_the_authority_of_these_tests() -> None:
         await network.close()
 
         assert server.received == []
+
+
+async def test_the_managed_identity_of_the_synchronous_libraries_uses_no_proxy_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It speaks to the platform's own endpoint: its header and tokens are nobody else's."""
+
+    async def issue(_: web.Request) -> web.Response:
+        return web.json_response(
+            {"access_token": "issued", "expires_on": "4102444800", "token_type": "Bearer"}
+        )
+
+    app = web.Application()
+    app.router.add_get("/msi/token", issue)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, LOOPBACK, 0).start()
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://{LOOPBACK}:{runner.addresses[0][1]}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "made-up")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://{LOOPBACK}:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    outside = Azure(settings(), Network())
+    try:
+        on_behalf_of = outside.on_behalf_of
+        assert isinstance(on_behalf_of, MsalOnBehalfOf)
+
+        assert await asyncio.to_thread(on_behalf_of._client_assertion) == "issued"
+    finally:
+        await outside.close()
+        await runner.cleanup()

@@ -28,7 +28,7 @@ export class SalesforceView {
   }
 
   clear() {
-
+    this.#window?.close();
     this.#window = null;
     this.#connections = [];
     this.#org = null;

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import CDPSession, ConsoleMessage, Locator, Page, Request, expect
 
 from local.addin import AddIn
 from local.stack_info import StackInfo
@@ -110,23 +110,40 @@ class Pane:
         return self.page.locator("#run-button")
 
     def lose_the_next_answer(self, url_pattern: str) -> None:
-        """The next such request is carried out; its answer is dropped when it reaches the browser.
+        """The next such request is carried out; its answer is dropped as it reaches the browser."""
 
-        By https://chromedevtools.github.io/devtools-protocol/tot/Fetch/.
-        """
+        def lose(devtools: CDPSession, request_id: str) -> None:
+            failure = {"requestId": request_id, "errorReason": "ConnectionReset"}
+            devtools.send("Fetch.failRequest", failure)
+
+        self._stop_the_next_answer(url_pattern, lose)
+
+    def hold_the_next_answer(self, url_pattern: str) -> Callable[[], None]:
+        """The next such answer reaches the page only when the function that this gives is called."""
+        held: list[tuple[CDPSession, str]] = []
+        self._stop_the_next_answer(url_pattern, lambda *answer: held.append(answer))
+
+        def release() -> None:
+            ((devtools, request_id),) = held
+            devtools.send("Fetch.continueRequest", {"requestId": request_id})
+
+        return release
+
+    def _stop_the_next_answer(
+        self, url_pattern: str, stopped: Callable[[CDPSession, str], None]
+    ) -> None:
+        """By https://chromedevtools.github.io/devtools-protocol/tot/Fetch/."""
         devtools = self.page.context.new_cdp_session(self.page)
+
+        def pause(paused: dict[str, Any]) -> None:
+            if paused["request"]["method"] == "OPTIONS":
+                devtools.send("Fetch.continueRequest", {"requestId": paused["requestId"]})
+            else:
+                devtools.remove_listener("Fetch.requestPaused", pause)
+                stopped(devtools, paused["requestId"])
+
         pattern = {"urlPattern": url_pattern, "requestStage": "Response"}
-
-        def lose(paused: dict[str, Any]) -> None:
-            is_preflight = paused["request"]["method"] == "OPTIONS"
-            request = {"requestId": paused["requestId"]}
-            if is_preflight:
-                devtools.send("Fetch.continueRequest", request)
-                return
-            devtools.send("Fetch.failRequest", {**request, "errorReason": "ConnectionReset"})
-            devtools.send("Fetch.disable")
-
-        devtools.on("Fetch.requestPaused", lose)
+        devtools.on("Fetch.requestPaused", pause)
         devtools.send("Fetch.enable", {"patterns": [pattern]})
 
     def leaving(self) -> dict[str, list[str]]:
