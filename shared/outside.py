@@ -9,7 +9,7 @@ first call. The imports stand inside for that reason: together the SDKs take mos
 import asyncio
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from shared import ports
 from shared.settings import Settings
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from shared.storage.tables import Tables
 
 RELEASE: Final = "flowrunner-backend@0.1.0"
-_SYNC_DEADLINES: Final[dict[str, Any]] = {
-    "connection_timeout": 5,
-    "read_timeout": 10,
-}  # seconds; the SDK's: 300
 
 
 class Azure:
@@ -77,11 +73,7 @@ class Azure:
 
     def _telemetry_credential(self) -> "TokenCredential":
         """The managed identity once more: the exporter is synchronous and has its own thread."""
-        from azure.identity import ManagedIdentityCredential
-
-        return ManagedIdentityCredential(
-            client_id=self._settings.azure_client_id, **_SYNC_DEADLINES
-        )
+        return self._synchronous_credential()
 
     async def close(self) -> None:
         """Close what was opened."""
@@ -122,14 +114,10 @@ class Azure:
     def on_behalf_of(self) -> ports.OnBehalfOf | None:
         if not self._settings.entra_on_behalf_of:
             return None
-        from azure.identity import ManagedIdentityCredential
-
         from shared.identity.on_behalf_of import MsalOnBehalfOf
 
         # msal is synchronous and asks from its thread, so this credential is, too.
-        credential = ManagedIdentityCredential(
-            client_id=self._settings.azure_client_id, **_SYNC_DEADLINES
-        )
+        credential = self._synchronous_credential()
         return MsalOnBehalfOf(
             self._network,
             client_id=self._settings.entra_client_id,
@@ -232,6 +220,17 @@ class Azure:
         from shared.network import Network
 
         return self._given_network or Network()
+
+    def _synchronous_credential(self) -> "TokenCredential":
+        """The managed identity for libraries with threads of their own. Its endpoint is on this
+        machine: no proxy of the environment, and deadlines of seconds (the SDK's are 300)."""
+        from azure.core.pipeline.transport import RequestsTransport
+        from azure.identity import ManagedIdentityCredential
+
+        transport = RequestsTransport(use_env_settings=False, connection_timeout=5, read_timeout=10)
+        return ManagedIdentityCredential(
+            client_id=self._settings.azure_client_id, transport=transport
+        )
 
     def _azure_transport(self) -> "NetworkTransport":
         """Our network for one of the SDK's clients; they all share its session."""

@@ -114,7 +114,7 @@ export class Service {
         this.forget();
         this.#on.sessionEnd();
       }
-      
+      if (session !== this.#token) throw new SessionOver();
     }
     if (problem?.code === "salesforce_not_connected") this.#on.connectionLost();
     if (problem) throw problem;

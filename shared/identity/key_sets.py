@@ -25,6 +25,7 @@ from shared.network import Network, read_body
 _FRESH_SECONDS: Final = 3_600.0
 _USABLE_SECONDS: Final = 86_400.0
 _COOLDOWN_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 2.0  # while there is no key at all, and nobody can sign in
 _DEADLINE: Final = aiohttp.ClientTimeout(total=5.0)
 _MAX_BYTES: Final = 512 * 1024
 _LEAST_MODULUS_BITS: Final = 2_048
@@ -61,6 +62,8 @@ class KeySets:
         """
         held = self._usable(address)
         if held is None:
+            if address not in self._fetches and not self._may_ask(address, _RETRY_SECONDS):
+                raise IdentityProviderFailedError
             await self._fetch(address)
         elif unverified_kid in held.keys:
             if self._clock() - held.fetched_at > _FRESH_SECONDS and self._may_ask(address):
@@ -80,9 +83,9 @@ class KeySets:
             return None
         return held
 
-    def _may_ask(self, address: str) -> bool:
+    def _may_ask(self, address: str, seconds: float = _COOLDOWN_SECONDS) -> bool:
         last = self._asked_at.get(address)
-        return last is None or self._clock() - last > _COOLDOWN_SECONDS
+        return last is None or self._clock() - last > seconds
 
     async def _fetch(self, address: str) -> None:
         """Wait for a fetch, one's own or one under way. Raises IdentityProviderFailedError."""

@@ -1,7 +1,8 @@
 """One call to a Salesforce org's REST API, and the one language its failures are told in.
 
 Whatever an org answers, a caller gets either a parsed answer or one of our errors; and of each
-error it is known whether anything was carried out. Nothing is ever sent twice from here.
+error it is known whether anything was carried out. What changes anything is sent once: aiohttp
+repeats a read whose kept connection was closed, never a POST.
 """
 
 import json

@@ -119,7 +119,7 @@ class Pane:
         self._stop_the_next_answer(url_pattern, lose)
 
     def hold_the_next_answer(self, url_pattern: str) -> Callable[[], None]:
-        """The next such answer reaches the page only when the function that this gives is called."""
+        """The next such answer reaches the page only when the returned function is called."""
         held: list[tuple[CDPSession, str]] = []
         self._stop_the_next_answer(url_pattern, lambda *answer: held.append(answer))
 
@@ -134,13 +134,14 @@ class Pane:
     ) -> None:
         """By https://chromedevtools.github.io/devtools-protocol/tot/Fetch/."""
         devtools = self.page.context.new_cdp_session(self.page)
+        awaited = [stopped]
 
         def pause(paused: dict[str, Any]) -> None:
-            if paused["request"]["method"] == "OPTIONS":
-                devtools.send("Fetch.continueRequest", {"requestId": paused["requestId"]})
+            is_preflight = paused["request"]["method"] == "OPTIONS"
+            if awaited and not is_preflight:
+                awaited.pop()(devtools, paused["requestId"])
             else:
-                devtools.remove_listener("Fetch.requestPaused", pause)
-                stopped(devtools, paused["requestId"])
+                devtools.send("Fetch.continueRequest", {"requestId": paused["requestId"]})
 
         pattern = {"urlPattern": url_pattern, "requestStage": "Response"}
         devtools.on("Fetch.requestPaused", pause)

@@ -253,14 +253,28 @@ async def test_t13_but_for_a_day_at_most(
         await key_sets.key(KEYS, "key-1")
 
 
-async def test_t13_recovery_needs_no_restart(provider: Upstream, key_sets: KeySets) -> None:
+async def test_t13_recovery_needs_no_restart(
+    provider: Upstream, key_sets: KeySets, clock: Seconds
+) -> None:
     provider.answer = answering(status=503)
     with pytest.raises(IdentityProviderFailedError):
         await key_sets.key(KEYS, "key-1")
 
     provider.answer = publishing(jwk())
+    clock.now += 3
 
     await key_sets.key(KEYS, "key-1")
+
+
+async def test_t13_while_there_is_no_key_the_provider_is_asked_every_two_seconds_at_most(
+    provider: Upstream, key_sets: KeySets
+) -> None:
+    provider.answer = answering(status=503)
+    for _ in range(50):
+        with pytest.raises(IdentityProviderFailedError):
+            await key_sets.key(KEYS, "key-1")
+
+    assert len(provider.received) == 1
 
 
 async def test_t13_a_failed_refresh_in_the_background_disturbs_nobody(
