@@ -7,11 +7,14 @@ PYTHON := .venv/bin/python
 # Compiled modules are kept: without them the stack starts several times slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run demo test test-browser lint lock bootstrap
+.PHONY: run sidebar demo test test-browser lint lock bootstrap
 .DEFAULT_GOAL := run
 
 run: bootstrap  ## serve the local stack until Ctrl-C; PORT=7071, DATA=folder keeps what is stored
 	@exec $(PYTHON) -m local run --port $(PORT) $(if $(DATA),--data "$(DATA)")
+
+sidebar: bootstrap  ## the demo sidebar of a running stack, in a Chromium that knows the stack
+	@exec $(PYTHON) -m local.browser "$(or $(DATA),.local/$(PORT))"
 
 demo: bootstrap  ## walk the whole journey through HTTP, and say whether it worked
 	@exec $(PYTHON) -m local demo

@@ -87,7 +87,7 @@ def _addresses(info: StackInfo) -> str:
 FlowRunner's local stack
   service     {info.service}/api/v1
   over https  {info.service_https}/api/v1
-  sidebar     {info.sidebar}/
+  sidebar     {info.sidebar}/   (`make sidebar` opens it in a browser that knows the stack)
   control     {info.control}/_sim/info
   authority   {info.authority}
   logs        {info.data}"""
