@@ -117,6 +117,8 @@ def _read(status: int, raw: bytes) -> Answer:
     match status:
         case 401:
             raise AccessRefusedError
+        case 429:
+            raise SalesforceLimitError(_LIMIT_SECONDS)
         case 403 if error_code(body) == "REQUEST_LIMIT_EXCEEDED":
             raise SalesforceLimitError(_LIMIT_SECONDS)
         case 403:

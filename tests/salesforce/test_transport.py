@@ -160,7 +160,7 @@ BAD: Final = [
     pytest.param(up.page(502), SalesforceFailedError, id="502-page"),
     pytest.param(answering(status=504), SalesforceFailedError, id="504"),
     pytest.param(refusal("X", 405), SalesforceFailedError, id="405"),
-    pytest.param(refusal("X", 429), SalesforceFailedError, id="429"),
+    pytest.param(refusal("X", 429), SalesforceLimitError, id="429"),
     pytest.param(answering_json([], status=300), SalesforceFailedError, id="300"),
     pytest.param(up.page(), SalesforceFailedError, id="200-page"),
     pytest.param(answering(b'{"a": '), SalesforceFailedError, id="broken-json"),
