@@ -382,3 +382,13 @@ async def test_a_signing_secret_that_could_be_guessed_is_not_used(
 
     with pytest.raises(UpstreamError):
         await sessions.issue(CLAIMS)
+
+
+@pytest.mark.parametrize("key", ["x", "x" * 31])
+async def test_a_session_under_a_signing_secret_that_could_be_guessed_is_not_believed(
+    key: str, clock: FakeClock
+) -> None:
+    sessions = SignedSessions(secrets=Versions(**{KID: key}), clock=clock)
+
+    with pytest.raises(UpstreamError):
+        await sessions.read(session(key=key))

@@ -39,6 +39,7 @@ CONSUMER_SECRET: Final = "made-up consumer secret"
 CALLBACK: Final = "https://flowrunner.example.com/api/v1/salesforce/callback"
 ORG: Final = OrgId.parse(scene.SALESFORCE_ORG_ID)
 SALESFORCE_USER: Final = "005xx000001SwiUAAS"
+OTHER_ORG: Final = OrgId.parse("00D5g00000FABRI")
 VERIFIER: Final = Secret("v" * 86)
 GRANT: Final = Grant(
     org=ORG,
@@ -317,8 +318,8 @@ async def test_o10_the_identity_may_stand_on_any_host_to_log_in(
 @pytest.mark.parametrize(
     "identity",
     [
-        pytest.param(f"https://{LOGIN}/id/00D5g00000FABRIEAX/{SALESFORCE_USER}", id="another-org"),
-        pytest.param(f"https://{LOGIN}/id/{ORG}/005xx000001OtherAAA", id="another-user"),
+        pytest.param(f"https://{LOGIN}/id/{OTHER_ORG}/{SALESFORCE_USER}", id="another-org"),
+        pytest.param(f"https://{LOGIN}/id/{ORG}/005xx000001OtheAAA", id="another-user"),
     ],
 )
 async def test_o10_a_refresh_never_changes_whose_grant_it_is(

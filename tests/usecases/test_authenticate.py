@@ -131,3 +131,16 @@ async def test_one_user_cannot_take_more_than_a_burst_at_once(world: World) -> N
         await world.services.authenticate(session)
 
     await world.services.authenticate(other)
+
+
+async def test_one_tenant_cannot_take_more_than_its_burst_at_once(world: World) -> None:
+    """However many users it spreads its calls over."""
+    caller = await world.signed_in("alice")
+    elsewhere = await world.session_of("dave")
+    for _ in range(750):
+        world.services.authenticate.tenant_limit.take(caller.tenant)
+
+    with pytest.raises(TooManyRequestsError):
+        await world.services.authenticate(await world.session_of("bob"))
+
+    await world.services.authenticate(elsewhere)

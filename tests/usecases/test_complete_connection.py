@@ -117,6 +117,16 @@ async def test_o11_somebody_else_completes_nothing_and_the_grant_is_revoked(
         await world.services.complete_connection(alice, completion)
 
 
+async def test_o11_the_same_user_id_in_another_tenant_is_somebody_else(world: World) -> None:
+    alice, stranger = await world.signed_in("alice"), await world.signed_in("mallory")
+    completion = await world.consented(alice)
+
+    with pytest.raises(CompletionNotYoursError):
+        await world.services.complete_connection(replace(stranger, user=alice.user), completion)
+
+    assert world.connections.rows == {}
+
+
 async def test_o11_somebody_else_is_refused_even_where_the_revocation_fails(
     world: World, told: Told
 ) -> None:
