@@ -22,8 +22,6 @@ class Authenticate:
         """Raises NotAuthenticatedError, SessionExpiredError, TooManyRequestsError."""
         claims = await self.sessions.read(unverified_session)
         caller = claims.caller
-        self.user_limit.take((caller.tenant, caller.user))
-        self.tenant_limit.take(caller.tenant)
         standing = await self.standings.of(caller.tenant, caller.user)
         if standing is None:
             raise NotAuthenticatedError
@@ -34,4 +32,7 @@ class Authenticate:
         )
         if not still_holds:
             raise SessionExpiredError
+        # Only now: a session that was ended must not use up its user's share.
+        self.user_limit.take((caller.tenant, caller.user))
+        self.tenant_limit.take(caller.tenant)
         return caller

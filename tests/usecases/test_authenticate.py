@@ -144,3 +144,14 @@ async def test_one_tenant_cannot_take_more_than_its_burst_at_once(world: World) 
         await world.services.authenticate(await world.session_of("bob"))
 
     await world.services.authenticate(elsewhere)
+
+
+async def test_an_ended_session_does_not_use_up_its_users_share(world: World) -> None:
+    """Whoever stole it could otherwise lock the user out after the sign-out."""
+    stolen = await world.session_of("alice")
+    await world.services.sign_out(await world.services.authenticate(stolen))
+    for _ in range(100):
+        with pytest.raises(SessionExpiredError):
+            await world.services.authenticate(stolen)
+
+    await world.services.authenticate(await world.session_of("alice"))
