@@ -7,7 +7,7 @@ SHA-256). Clients are made at first use; who made the network closes the connect
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Final
 
@@ -111,7 +111,8 @@ class KeyVaultSecrets:
         from tokens that nobody has verified yet, and must not become a flood on the vault."""
         if self._read_again.peek(name) is None:
             self._read_again.put(name, True)  # noqa: FBT003 - the cache's value
-            self._versions.forget(name)
+            with suppress(KeyVaultFailedError):  # then what is known goes on serving (C-08)
+                self._versions.put(name, await self._read_newest_two(name))
         return await self.newest_two(name)
 
     async def _read_newest_two(self, name: str) -> dict[str, Secret]:

@@ -26,6 +26,7 @@ from shared.errors import (
     InvalidRequestError,
     InvalidStateError,
     SalesforceFailedError,
+    SalesforceLimitError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
@@ -45,6 +46,7 @@ _IDENTITY: Final = re.compile(
     r"https://([a-z0-9.-]+)/id/(00D[A-Za-z0-9]{15})/(005[A-Za-z0-9]{15})", re.ASCII
 )
 _SERVER_ERROR: Final = 500
+_LIMIT_SECONDS: Final = 60
 
 
 class SalesforceOAuth:
@@ -163,6 +165,8 @@ class SalesforceOAuth:
             session.register_compliance_hook(hook, _require_readable)
         try:
             return call(session)
+        except requests.TooManyRedirects as exc:  # not followed, and nothing was redeemed
+            raise SalesforceUnavailableError from exc
         except requests.RequestException as exc:
             if _was_never_sent(exc):
                 raise SalesforceUnavailableError from exc
@@ -227,15 +231,21 @@ def _signature_holds(answer: Mapping[str, Any], secret: Secret) -> bool:
 def _require_readable(response: requests.Response) -> requests.Response:
     """Called before the library parses: an outage page must not pass for an OAuth answer.
 
-    A 5xx or a page that is no JSON leaves open whether the token was redeemed; only a plain 503
-    says that it was not.
+    A 5xx, or a success that is no JSON, leaves open whether the token was redeemed. A redirect, a
+    refusal of the edge (4xx without an OAuth error) and a 503 say that it was not.
     """
     is_json = "json" in response.headers.get("Content-Type", "")
-    if response.status_code == 503:  # noqa: PLR2004
+    if response.status_code == 429:  # noqa: PLR2004
+        raise SalesforceLimitError(_LIMIT_SECONDS)
+    if response.status_code == 503 or (_is_refusal(response) and not is_json):  # noqa: PLR2004
         raise SalesforceUnavailableError
     if response.status_code >= _SERVER_ERROR or not is_json:
         raise SalesforceTimeoutError
     return response
+
+
+def _is_refusal(response: requests.Response) -> bool:
+    return 300 <= response.status_code < _SERVER_ERROR  # noqa: PLR2004 - RFC 9110, 15.4 and 15.5
 
 
 def _was_never_sent(exc: requests.RequestException) -> bool:

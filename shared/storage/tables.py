@@ -60,11 +60,14 @@ class Tables:
 
 @asynccontextmanager
 async def store_call() -> AsyncIterator[None]:
-    """One call to the store: it ends in time, and fails as StorageFailedError or not at all."""
+    """One call to the store: it ends in time, and fails as StorageFailedError or not at all.
+
+    An answer that is no JSON trips the SDK in ways of its own (AttributeError and the like).
+    """
     try:
         async with asyncio.timeout(_DEADLINE_SECONDS):
             yield
-    except (AzureError, TimeoutError) as exc:
+    except (AzureError, TimeoutError, AttributeError, LookupError, TypeError, ValueError) as exc:
         raise StorageFailedError from exc
 
 

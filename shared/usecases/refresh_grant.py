@@ -85,6 +85,7 @@ class RefreshGrant:
             return await self._ended(leased, self._why(leased, exc))
         except SalesforceTimeoutError:
             # Sent, and no answer: the token may be spent. Trying it again would look like theft.
+            alarm("grant_lost", tenant=leased.tenant, user=leased.user, step="refresh")
             return await self._ended(leased, Health.ROTATION_LOST)
         except FlowRunnerError as exc:
             if type(exc) is SalesforceFailedError:

@@ -427,9 +427,12 @@ async def test_invalid_client_with_401_is_read_like_any_refusal(salesforce: Upst
     [
         pytest.param(answering(status=503), id="503"),
         pytest.param(up.page(503), id="503-page"),
+        pytest.param(up.page(404), id="404-page"),
+        pytest.param(up.page(403), id="403-page"),
+        pytest.param(up.redirecting("https://evil.my.salesforce.com.example.com/"), id="302"),
     ],
 )
-async def test_o14_a_plain_503_carried_nothing_out(
+async def test_o14_a_refusal_of_the_edge_carried_nothing_out(
     salesforce: Upstream,
     trade: Trade,
     answer: up.Answer,
@@ -445,7 +448,6 @@ async def test_o14_a_plain_503_carried_nothing_out(
         pytest.param(answering(status=500), id="500"),
         pytest.param(up.page(502), id="502-page"),
         pytest.param(up.page(), id="200-page"),
-        pytest.param(up.page(404), id="404-page"),
         pytest.param(answering(b""), id="200-empty"),
         pytest.param(answering(b"", content_type="text/plain"), id="200-empty-text"),
         pytest.param(answering(b'{"access_token": '), id="200-broken-json"),
@@ -460,7 +462,6 @@ async def test_o14_a_plain_503_carried_nothing_out(
         pytest.param(answering_json({"access_token": None}), id="200-null-token"),
         pytest.param(answering(b"a=b", content_type="application/json"), id="200-form-as-json"),
         pytest.param(up.dropping, id="dropped"),
-        pytest.param(up.redirecting("https://evil.my.salesforce.com.example.com/"), id="302"),
         pytest.param(up.gzipped(bytes(16 * 1024 * 1024)), id="a-decompression-bomb"),
     ],
 )
