@@ -3,7 +3,8 @@
 They verify certificates, speak TLS 1.2 or newer, follow no redirects, keep no cookies, and take
 neither proxies nor credentials nor certificate bundles from the environment (a `.netrc` would
 replace our Authorization header, a proxy variable would carry customers' data elsewhere). Each
-call has a total deadline, and each answer a size cap.
+call has a total deadline, and each answer that we read ourselves a size cap. The Azure SDK reads
+its own answers, from our own storage account and vault: under a deadline, without a cap.
 
 `build(settings, network)` takes the network as an argument. The local stack injects one that pins
 production host names to its simulators; no setting of the service can do that.
