@@ -3,9 +3,12 @@
 import azure.functions as func
 
 from functions import (
+    deletion_request,
+    deletion_worker,
     flow_describe,
     flow_invoke,
     operations,
+    retention_cleanup,
     runs,
     salesforce_oauth,
     sso_exchange,
@@ -18,6 +21,9 @@ ALL = (
     flow_describe.blueprint,
     flow_invoke.blueprint,
     runs.blueprint,
+    deletion_request.blueprint,
+    deletion_worker.blueprint,
+    retention_cleanup.blueprint,
     operations.blueprint,
 )
 

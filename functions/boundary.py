@@ -21,11 +21,13 @@ STATUS: Final[Mapping[type[errors.FlowRunnerError], HTTPStatus]] = {
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
     errors.NotFoundError: HTTPStatus.NOT_FOUND,
     errors.MethodNotAllowedError: HTTPStatus.METHOD_NOT_ALLOWED,
+    errors.SettingsChangedError: HTTPStatus.PRECONDITION_FAILED,
     errors.BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMediaTypeError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.ConflictError: HTTPStatus.CONFLICT,
     errors.OtherRegionError: HTTPStatus.MISDIRECTED_REQUEST,
     errors.UnprocessableError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IfMatchRequiredError: HTTPStatus.PRECONDITION_REQUIRED,
     errors.TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.UpstreamError: HTTPStatus.BAD_GATEWAY,
     errors.SalesforceUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -41,7 +43,9 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 }
 """On every answer, unless the handler said otherwise for good reason (a cached public document)."""
 
-EXPOSED_HEADERS: Final = "WWW-Authenticate, Retry-After, X-Request-Id"
+EXPOSED_HEADERS: Final = (
+    "WWW-Authenticate, Retry-After, X-Request-Id, X-Export-Signature, Content-Disposition"
+)
 _AUTHORIZE: Final = "https://login.microsoftonline.com/common/oauth2/authorize"
 
 
@@ -108,6 +112,25 @@ def guarded(services: Services) -> Callable[[Handler], Handler]:
     return decorate
 
 
+type TimerHandler = Callable[[func.TimerRequest], Awaitable[None]]
+
+
+def timed(handler: TimerHandler) -> TimerHandler:
+    """Let no exception of a timer out: it becomes an alarm, and the next occurrence tries again.
+
+    Keeps the handler's signature as it is, like `guarded`.
+    """
+
+    @wraps(handler)
+    async def wrapper(timer: func.TimerRequest) -> None:
+        try:
+            await handler(timer)
+        except Exception as exc:  # noqa: BLE001 - the last line of defence, by design
+            alarm("crashed", SanitizedError.of(exc), function=handler.__name__)
+
+    return wrapper
+
+
 def _tell_refused(function: str, failure: errors.FlowRunnerError, incident: str) -> None:
     cause = failure.__cause__
     event(
@@ -162,7 +185,8 @@ def _dressed(
         if name not in response.headers:
             response.headers[name] = value
     response.headers["X-Request-Id"] = incident
-    response.headers["Vary"] = "Origin"
+    varies = response.headers.get("Vary")
+    response.headers["Vary"] = f"Origin, {varies}" if varies else "Origin"
     origin = req.headers.get("Origin")
     if origin in services.settings.addin_origins:
         response.headers["Access-Control-Allow-Origin"] = str(origin)

@@ -1,4 +1,4 @@
-"""What is not about a user: health, the contract, preflights, and what matches no route."""
+"""What is not about a user: health, contract, keys, preflights, and what matches no route."""
 
 from functools import cache
 from http import HTTPStatus
@@ -31,6 +31,14 @@ def blueprint(services: Services) -> func.Blueprint:
     @guarded(services)
     async def openapi(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001
         return func.HttpResponse(_openapi(), mimetype="application/json", headers=_PUBLIC_DOCUMENT)
+
+    @bp.route("v1/keys", methods=["GET"])
+    @guarded(services)
+    async def public_keys(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001
+        key_set = await services.publish_keys()
+        return json_response(
+            key_set, headers=_PUBLIC_DOCUMENT, media_type="application/jwk-set+json"
+        )
 
     @bp.route("{*path}", methods=["OPTIONS"])
     @guarded(services)

@@ -1,6 +1,8 @@
 """Reading requests: what arrives is text from a stranger, what leaves here has the right type."""
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import azure.functions as func
@@ -18,6 +20,9 @@ from shared.services import Services
 
 LARGEST_BODY_BYTES: Final = 256 * 1024
 _LONGEST_TEXT: Final = 2_048
+_INSTANT: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 async def caller_of(req: func.HttpRequest, services: Services) -> Caller:
@@ -91,3 +96,19 @@ def query_text(req: func.HttpRequest, name: str) -> str | None:
     if value is not None and len(value) > _LONGEST_TEXT:
         raise InvalidRequestError
     return value
+
+
+def query_instant(req: func.HttpRequest, name: str) -> datetime | None:
+    """A time of the query (RFC 3339, exact to the microsecond), None if it is missing or empty.
+
+    Raises InvalidRequestError; a `+` that was sent as it is arrives as a space, and is refused.
+    """
+    text = query_text(req, name)
+    if text is None:
+        return None
+    if not _INSTANT.fullmatch(text):
+        raise InvalidRequestError
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidRequestError from None

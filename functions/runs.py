@@ -1,17 +1,23 @@
 """The history of runs: which Flow, by whom, when, and how it ended."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from typing import Final
 
 import azure.functions as func
 
 from functions.boundary import guarded, json_response
-from functions.requests import caller_of, query_text
+from functions.export_body import ExportBody
+from functions.negotiation import chosen_media_type, takes_gzip
+from functions.requests import caller_of, query_instant, query_text
 from shared.errors import InvalidRequestError
-from shared.model import Run
+from shared.model import Period
+from shared.run_forms import Csv, NdJson, RunForm, run_members
 from shared.services import Services
+from shared.usecases.export_runs import RunExport
 
 _USUAL_LIMIT = 50
 _MOST = 200
+_FORMS: Final[Mapping[str, RunForm]] = {form.media_type: form for form in (NdJson(), Csv())}
 
 
 def blueprint(services: Services) -> func.Blueprint:
@@ -27,8 +33,21 @@ def blueprint(services: Services) -> func.Blueprint:
             caller, whole_tenant=whole_tenant, after=query_text(req, "after"), limit=limit
         )
 
-        runs = [_run(run, listed.flow_names.get(run.flow_id)) for run in listed.page.runs]
+        runs = [run_members(run, listed.flow_names.get(run.flow_id)) for run in listed.page.runs]
         return json_response({"runs": runs, "next": listed.page.next})
+
+    @bp.route("v1/runs/export", methods=["GET"])
+    @guarded(services)
+    async def run_export(req: func.HttpRequest) -> func.HttpResponse:
+        caller = await caller_of(req, services)
+        form = _FORMS[chosen_media_type(req, tuple(_FORMS))]
+        period, gzip = _period(req), takes_gzip(req)
+
+        body = ExportBody(gzip=gzip)
+        export = await services.export_runs(caller, period=period, form=form, write=body.write)
+
+        headers = _export_headers(export, form, gzip=gzip)
+        return func.HttpResponse(body.finished(), mimetype=form.media_type, headers=headers)
 
     return bp
 
@@ -53,19 +72,16 @@ def _limit(req: func.HttpRequest) -> int:
     return int(text)
 
 
-def _run(run: Run, flow_name: str | None) -> dict[str, object]:
-    return {
-        "run_id": run.id,
-        "flow_id": run.flow_id,
-        "flow_name": flow_name,
-        "user_id": run.user,
-        "org_id": run.org,
-        "started_at": _time(run.started_at),
-        "finished_at": None if run.finished_at is None else _time(run.finished_at),
-        "outcome": run.outcome.value,
-        "duration_ms": run.duration_ms,
+def _period(req: func.HttpRequest) -> Period:
+    return Period(begin=query_instant(req, "from"), end=query_instant(req, "to"))
+
+
+def _export_headers(export: RunExport, form: RunForm, *, gzip: bool) -> dict[str, str]:
+    """The signature is over the content as it is without gzip."""
+    name = f"flowrunner-runs-{export.as_of:%Y%m%dT%H%M%SZ}.{form.suffix}"
+    headers = {
+        "X-Export-Signature": export.signature,
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Vary": "Accept, Accept-Encoding",
     }
-
-
-def _time(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return headers | ({"Content-Encoding": "gzip"} if gzip else {})

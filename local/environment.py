@@ -10,6 +10,7 @@ def service_environment(info: StackInfo) -> dict[str, str]:
         "DEPLOYMENT_REGION": "westeurope",
         "PUBLIC_BASE_URL": f"{info.service_https}/api",
         "TABLES_ENDPOINT": info.tables,
+        "BACKUP_ENDPOINT": info.blobs,
         "KEY_VAULT_URI": f"https://{scene.KEY_VAULT_HOST}",
         "ENTRA_CLIENT_ID": scene.ENTRA_API_CLIENT_ID,
         "ENTRA_ADDIN_CLIENT_IDS": scene.ENTRA_ADDIN_CLIENT_ID,

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final, Self, TextIO
 
 from local import azurite, scene
-from local.authority import Authority
+from local.authority import Authority, Leaf
 from local.child import Child
 from local.environment import service_environment
 from local.ports import Ports
-from local.preparation import prepare
+from local.preparation import prepare_blobs, prepare_tables
 from local.readiness import NotReadyError, wait_for
 from local.simulators import PRODUCTION_HOSTS
 from local.stack_info import IDENTITY_PATH, StackInfo
@@ -84,14 +84,19 @@ class Stack:
             self._running.callback(authority.forget_private_keys)
             file = self._data / "stack.json"
             info.save(file)
-            self._start_azurite(info, authority)
+            leaf = authority.issue("azurite")
+            self._start_azurite("azurite", "table", info.azurite, leaf)
             self._start_python("simulators", "local.simulators", str(file), environment={})
             tls = ssl.create_default_context(cafile=authority.certificate)
             try:
-                wait_for(info.azurite, deadline=deadline, tls=tls, check=self.check)
                 wait_for(f"{info.control}/_sim/info", deadline=deadline, check=self.check)
-                prepare(info)
+                # Two processes at a time, for two cores: the blobs are wanted last.
+                self._start_azurite("azurite_blobs", "blob", info.azurite_blobs, leaf)
+                wait_for(info.azurite, deadline=deadline, tls=tls, check=self.check)
+                prepare_tables(info)
                 self._start_service(info, file)
+                wait_for(info.azurite_blobs, deadline=deadline, tls=tls, check=self.check)
+                prepare_blobs(info)
                 for origin in (info.service, info.service_https):
                     health = f"{origin}/api/v1/health"
                     wait_for(health, deadline=deadline, tls=tls, status=200, check=self.check)
@@ -99,13 +104,12 @@ class Stack:
                 raise StackError(str(exc)) from exc
         return info
 
-    def _start_azurite(self, info: StackInfo, authority: Authority) -> None:
-        command = azurite.command(
-            url=info.azurite,
-            leaf=authority.issue("azurite"),
-            kept_in=self._data / "azurite" if self._keep else None,
-        )
-        self._start_child("azurite", command, environment={}, stop_signal="SIGINT")
+    def _start_azurite(
+        self, name: str, service: azurite.AzuriteService, url: str, leaf: Leaf
+    ) -> None:
+        kept_in = self._data / name if self._keep else None
+        command = azurite.command(service, url=url, leaf=leaf, kept_in=kept_in)
+        self._start_child(name, command, environment={}, stop_signal="SIGINT")
 
     def _start_service(self, info: StackInfo, file: Path) -> None:
         environment = {**service_environment(info), "FLOWRUNNER_LOCAL_STACK": str(file)}
@@ -164,10 +168,12 @@ def _addresses(ports: Ports, port: int | None, data: Path, *, keeps: bool) -> St
         sidebar=origin("https"),
         control=origin("http"),
         tables=f"{origin('https')}/{scene.STORAGE_ACCOUNT}",
+        blobs=f"{origin('https')}/{scene.STORAGE_ACCOUNT}",
         identity_endpoint=origin("http") + IDENTITY_PATH,
         authority=Authority.certificate_in(data),
         data=data,
         pins=pins,
         keeps=keeps,
         azurite=f"{origin('https')}/{scene.STORAGE_ACCOUNT}",
+        azurite_blobs=f"{origin('https')}/{scene.STORAGE_ACCOUNT}",
     )

@@ -17,12 +17,16 @@ class StackInfo:
     sidebar: str  # the demo sidebar's own origin, https
     control: str  # the simulators' control surface, plain http
     tables: str  # the Table service through its proxy: https://127.0.0.1:<port>/devstoreaccount1
+    blobs: str  # the Blob service of the backup account through its proxy, as `tables`
     identity_endpoint: str  # http://127.0.0.1:<port>/msi/token
     authority: Path  # the certificate of the stack's authority, PEM
     data: Path  # the stack's data folder: logs, stack.json, certificates
     pins: dict[str, int]  # host name or `*.` pattern -> port of its simulator on 127.0.0.1
     keeps: bool  # whether rows and vault outlive a restart, in the data folder
-    azurite: str  # Azurite itself, behind the proxy: https://127.0.0.1:<port>/devstoreaccount1
+    azurite: (
+        str  # Azurite's Table service, behind the proxy: https://127.0.0.1:<port>/devstoreaccount1
+    )
+    azurite_blobs: str  # Azurite's Blob service, behind the proxy, likewise
 
     def save(self, path: Path) -> None:
         """Write as JSON, in one step: a reader never sees half a file."""

@@ -16,20 +16,24 @@
     │   ├── TenantNotAllowedError           tenant_not_allowed
     │   ├── OrgNotAllowedError              org_not_allowed
     │   ├── CompletionNotYoursError         completion_not_yours
+    │   ├── ConfirmationRequiredError       confirmation_required
     │   └── SalesforceForbiddenError        salesforce_forbidden
     ├── NotFoundError                   404 not_found
     ├── MethodNotAllowedError           405 method_not_allowed
+    ├── SettingsChangedError            412 settings_changed
     ├── BodyTooLargeError               413 body_too_large
     ├── UnsupportedMediaTypeError       415 unsupported_media_type
     ├── ConflictError                   409
     │   ├── NotConnectedError               salesforce_not_connected
     │   │   └── AccessRefusedError          salesforce_not_connected
+    │   ├── DeletionInProgressError         deletion_in_progress
     │   ├── DuplicateRunError               duplicate_run
     │   └── OrgAmbiguousError               org_ambiguous
     ├── OtherRegionError                421 other_region
     ├── UnprocessableError              422
     │   ├── FlowFailedError                 flow_failed
     │   └── IdempotencyKeyReusedError       idempotency_key_reused
+    ├── IfMatchRequiredError            428 if_match_required
     ├── TooManyRequestsError            429 too_many_requests
     │   └── SalesforceLimitError        429 salesforce_limit_reached
     └── UpstreamError                   502
@@ -183,13 +187,19 @@ class CompletionNotYoursError(ForbiddenError):
     code = "completion_not_yours"
 
 
+class ConfirmationRequiredError(ForbiddenError):
+    """Not with this session, which is too old, or not with this confirmation code."""
+
+    code = "confirmation_required"
+
+
 class SalesforceForbiddenError(ForbiddenError):
     """Salesforce refuses this user: a missing permission, or an API that is switched off."""
 
     code = "salesforce_forbidden"
 
 
-# --- 404, 405, 413, 415: the envelope of the request ----------------------------------------------
+# --- 404, 405, 412, 413, 415: the envelope of the request -----------------------------------------
 
 
 class NotFoundError(FlowRunnerError):
@@ -206,6 +216,12 @@ class MethodNotAllowedError(FlowRunnerError):
     def __init__(self, allowed: Sequence[str]) -> None:
         self.allowed = tuple(allowed)
         super().__init__()
+
+
+class SettingsChangedError(FlowRunnerError):
+    """The settings are not as they were read (`If-Match`): read them again, then change them."""
+
+    code = "settings_changed"
 
 
 class BodyTooLargeError(FlowRunnerError):
@@ -248,6 +264,12 @@ class AccessRefusedError(NotConnectedError):
 
     def __init__(self) -> None:
         super().__init__(health="expired")
+
+
+class DeletionInProgressError(ConflictError):
+    """This user, or the whole tenant, is being deleted: nothing is let in or written any more."""
+
+    code = "deletion_in_progress"
 
 
 class DuplicateRunError(ConflictError):
@@ -310,7 +332,13 @@ class IdempotencyKeyReusedError(UnprocessableError):
     code = "idempotency_key_reused"
 
 
-# --- 429 ---------------------------------------------------------------------------------------
+# --- 428, 429 -------------------------------------------------------------------------------------
+
+
+class IfMatchRequiredError(FlowRunnerError):
+    """A change must say which state it is a change of (RFC 6585, section 3)."""
+
+    code = "if_match_required"
 
 
 class TooManyRequestsError(FlowRunnerError):

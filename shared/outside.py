@@ -141,10 +141,28 @@ class Azure:
     # --- stores ---
 
     @cached_property
+    def gates(self) -> ports.Gates:
+        from shared.storage.gates import TableGates
+
+        return TableGates(self._tables)
+
+    @cached_property
+    def leases(self) -> ports.Leases:
+        from shared.storage.leases import TableLeases
+
+        return TableLeases(self._tables, clock=self.clock)
+
+    @cached_property
     def tenants(self) -> ports.TenantStore:
         from shared.storage.tenants import TableTenantStore
 
         return TableTenantStore(self._tables)
+
+    @cached_property
+    def tenant_keys(self) -> ports.TenantKeyStore:
+        from shared.storage.tenant_keys import TableTenantKeyStore
+
+        return TableTenantKeyStore(self._tables)
 
     @cached_property
     def users(self) -> ports.UserStore:
@@ -170,16 +188,52 @@ class Azure:
 
         return TableRunStore(self._tables)
 
+    @cached_property
+    def sweeper(self) -> ports.Sweeper:
+        from shared.storage.sweeper import TableSweeper
+
+        return TableSweeper(self._tables)
+
+    @cached_property
+    def deletions(self) -> ports.DeletionStore:
+        from shared.storage.deletions import TableDeletionStore
+
+        return TableDeletionStore(self._tables)
+
+    @cached_property
+    def erasure(self) -> ports.Erasure:
+        from shared.storage.erasure import TableErasure
+
+        return TableErasure(self._tables)
+
+    @cached_property
+    def backups(self) -> ports.BackupStore:
+        from shared.storage.backups import BlobBackupStore
+
+        return BlobBackupStore(
+            self._settings.backup_endpoint,
+            credential=self._credential,
+            transport=self._azure_transport,
+        )
+
+    @cached_property
+    def copies(self) -> ports.TableCopies:
+        from shared.storage.copies import TableCopies
+
+        return TableCopies(self._tables)
+
     # --- keys ---
 
     @cached_property
     def vault(self) -> ports.Vault:
+        return self.vaults(self.tenant_keys)
+
+    def vaults(self, keys: ports.TenantKeyStore) -> ports.Vault:
         from shared.crypto.key_vault import KeyVaultKeyWrapper
         from shared.crypto.tenant_vault import TenantVault
-        from shared.storage.tenants import TableTenantKeyStore
 
         return TenantVault(
-            keys=TableTenantKeyStore(self._tables),
+            keys=keys,
             wrapper=KeyVaultKeyWrapper(
                 self._settings.key_vault_uri,
                 credential=self._credential,
@@ -193,6 +247,16 @@ class Azure:
         from shared.crypto.pseudonyms import KeyedPseudonyms
 
         return KeyedPseudonyms(tenants=self.tenants, vault=self.vault)
+
+    @cached_property
+    def signer(self) -> ports.Signer:
+        from shared.crypto.signing import KeyVaultSigner
+
+        return KeyVaultSigner(
+            self._settings.key_vault_uri,
+            credential=self._credential,
+            transport=self._azure_transport,
+        )
 
     # --- Salesforce ---
 

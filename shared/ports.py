@@ -4,14 +4,17 @@ Each method names the errors that a caller must expect beyond the adapter's own 
 (StorageFailedError for stores, KeyVaultFailedError for keys, and so on), which any call may raise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from shared.errors import Json
 from shared.model import (
+    ALL_TIME,
     Access,
     Connection,
+    DataSubject,
+    Deletion,
     FlowDescription,
     FlowName,
     FlowResult,
@@ -19,21 +22,27 @@ from shared.model import (
     Grant,
     Idempotency,
     Identity,
+    Lease,
     OrgId,
     Pending,
     PendingKind,
+    Period,
     Place,
     Provider,
     Run,
     RunPage,
     SessionClaims,
+    SettingsChange,
+    SigningKey,
     Standing,
+    Swept,
     Tenant,
     TenantId,
     User,
     UserId,
     WrappedKey,
 )
+from shared.model.backups import Row
 from shared.secret import Secret
 
 
@@ -85,13 +94,73 @@ class Standings(Protocol):
 # --- Stores ------------------------------------------------------------------------------------
 
 
+class Gates(Protocol):
+    """What an insert must find open, in the same transaction, in the same partition.
+
+    A tombstone elsewhere would not do: whoever read it before it was set could still write after
+    everything was deleted. Stores that insert through a gate raise DeletionInProgressError where
+    it is closed.
+    """
+
+    async def open(self, tenant: TenantId) -> None:
+        """Let rows of this tenant be inserted. What is open stays open."""
+        ...
+
+    async def open_for(self, tenant: TenantId, user: UserId) -> None:
+        """Let rows of this user be inserted. Raises DeletionInProgressError where the tenant's
+        gates are closed."""
+        ...
+
+    async def close(self, subject: DataSubject) -> None:
+        """From now on nothing of this subject is inserted into any table; what was inserted
+        before is there to be found. A tenant's gates take its users' with them."""
+        ...
+
+
+class Leases(Protocol):
+    """Who does a tenant's housekeeping at the moment. A dead holder's lease lapses."""
+
+    async def take(
+        self, tenant: TenantId, name: str, *, holder: str, until: datetime
+    ) -> Lease | None:
+        """The lease; None while somebody else holds it, or where the tenant is gone."""
+        ...
+
+    async def release(self, lease: Lease) -> None:
+        """Give it back, if it is still ours."""
+        ...
+
+    async def held_until(self, tenant: TenantId, name: str) -> datetime | None:
+        """Until when somebody holds it, or held it; None if nobody ever did, or gave it back."""
+        ...
+
+
 class TenantStore(Protocol):
-    """The table `tenants`."""
+    """The table `tenants`. Inserts go through the tenant's gate, but for the tenant's own row."""
 
     async def load(self, tenant: TenantId) -> Tenant | None: ...
 
+    async def ids(self) -> Sequence[TenantId]:
+        """Every tenant that has a row, whatever its status."""
+        ...
+
     async def create(self, tenant: Tenant) -> bool:
         """Whether the row was created; False if there is one already."""
+        ...
+
+    async def change_settings(self, tenant: Tenant, change: SettingsChange) -> Tenant | None:
+        """Write the settings of a row that still is as read, and the change, in one transaction.
+
+        The row as it now is; None if it is not as read any more, or gone: nothing was written.
+        """
+        ...
+
+    async def settings_changes(self, tenant: TenantId, *, limit: int) -> Sequence[SettingsChange]:
+        """The newest changes, newest first."""
+        ...
+
+    async def begin_deletion(self, tenant: TenantId) -> None:
+        """Set the tombstone and end every session. A tenant that is gone is no error."""
         ...
 
     async def remember_flow_name(self, tenant: TenantId, flow_id: str, sealed: bytes) -> None:
@@ -104,12 +173,20 @@ class TenantStore(Protocol):
 class TenantKeyStore(Protocol):
     """The table `tenantkeys`: wrapped data keys, by version."""
 
-    async def load(self, tenant: TenantId, version: int) -> WrappedKey | None: ...
-
-    async def newest(self, tenant: TenantId) -> WrappedKey | None: ...
+    async def all(self, tenant: TenantId) -> Sequence[WrappedKey]:
+        """Every version, oldest first."""
+        ...
 
     async def create(self, key: WrappedKey) -> bool:
         """Whether the row was created; False if that version exists already."""
+        ...
+
+    async def rewrap(self, key: WrappedKey) -> bool:
+        """Write the same data key, wrapped anew; False if the version is gone."""
+        ...
+
+    async def destroy(self, tenant: TenantId) -> None:
+        """Delete every version: what they sealed never opens again."""
         ...
 
 
@@ -128,6 +205,10 @@ class UserStore(Protocol):
         """Move the user's epoch on: every session issued before is over."""
         ...
 
+    async def begin_deletion(self, tenant: TenantId, user: UserId) -> None:
+        """Set the tombstone and end every session. A user who is gone is no error."""
+        ...
+
 
 class ConnectionStore(Protocol):
     """The table `connections`."""
@@ -136,7 +217,21 @@ class ConnectionStore(Protocol):
 
     async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[Connection]: ...
 
-    async def create(self, connection: Connection) -> bool: ...
+    async def of_subject(self, subject: DataSubject) -> Sequence[Connection]:
+        """The connections of a user, or of a whole tenant."""
+        ...
+
+    async def ended(self, tenant: TenantId, *, before: datetime) -> Sequence[Connection]:
+        """Those whose grant ended at this time or earlier."""
+        ...
+
+    async def create(self, connection: Connection) -> bool:
+        """Through the user's gate."""
+        ...
+
+    async def renew(self, connection: Connection) -> Connection | None:
+        """As `replace`, for a new consent: through the user's gate."""
+        ...
 
     async def replace(self, connection: Connection) -> Connection | None:
         """Write the row if it still is as read (`connection.etag`), and answer it as it now is.
@@ -153,7 +248,15 @@ class ConnectionStore(Protocol):
 class PendingStore(Protocol):
     """The table `pending`: hashed one-time codes and what is sealed for whoever brings one."""
 
-    async def put(self, pending: Pending) -> None: ...
+    async def put(self, pending: Pending) -> None:
+        """Through the user's gate."""
+        ...
+
+    async def of_subject(self, subject: DataSubject) -> tuple[Sequence[Pending], int]:
+        """What waits for a user, or in a whole tenant; and how many rows cannot be read."""
+        ...
+
+    async def delete(self, pending: Pending) -> None: ...
 
     async def take(self, tenant: TenantId, kind: PendingKind, digest: str) -> Pending | None:
         """Read and delete in one atomic step: of many callers, exactly one gets it.
@@ -168,7 +271,8 @@ class RunStore(Protocol):
     """The table `runs`."""
 
     async def start(self, run: Run, idempotency: Idempotency | None) -> Run | None:
-        """Write the run before its call leaves; with a key, both rows in one transaction.
+        """Write the run before its call leaves; with a key, both rows in one transaction. Through
+        the user's gate.
 
         None if it was written. The earlier run if the key was used before, for the same request;
         raises IdempotencyKeyReusedError if for another.
@@ -180,9 +284,134 @@ class RunStore(Protocol):
         ...
 
     async def page(
-        self, tenant: TenantId, user: UserId | None, *, after: str | None, limit: int
+        self,
+        tenant: TenantId,
+        user: UserId | None,
+        *,
+        after: str | None,
+        limit: int,
+        period: Period = ALL_TIME,
     ) -> RunPage:
-        """Runs of one user, or (None) of the whole tenant, newest first."""
+        """Runs of one user, or (None) of the whole tenant, that started in the period, newest
+        first. `after` continues a page of the same period."""
+        ...
+
+
+class Sweeper(Protocol):
+    """Deletes rows that have outlived their time, by key range and in transactions.
+
+    Rows whose time cannot be read, or does not agree with their key, are kept and counted.
+    """
+
+    async def runs(self, tenant: TenantId, *, before: datetime) -> Swept:
+        """Runs that started at this time or earlier."""
+        ...
+
+    async def idempotency(self, tenant: TenantId, *, before: datetime) -> Swept:
+        """Idempotency rows of this age or older."""
+        ...
+
+    async def settings_changes(self, tenant: TenantId, *, before: datetime) -> Swept:
+        """Changes of settings of this age or older."""
+        ...
+
+
+class DeletionStore(Protocol):
+    """The table `deletions`."""
+
+    async def create(self, deletion: Deletion) -> bool: ...
+
+    async def load(self, tenant: TenantId, deletion_id: str) -> Deletion | None: ...
+
+    async def of_tenant(self, tenant: TenantId) -> Sequence[Deletion]: ...
+
+    async def open_ones(self) -> Sequence[Deletion]:
+        """Those of all tenants that have no receipt yet, confirmed or not."""
+        ...
+
+    async def replace(self, deletion: Deletion) -> Deletion | None:
+        """Write the row if it still is as read, and answer it as it now is; None if it is not."""
+        ...
+
+    async def delete(self, deletion: Deletion) -> bool:
+        """Delete the row if it still is as read; False if it is not, or gone."""
+        ...
+
+    async def forget(self, *, before: datetime) -> None:
+        """Delete what was receipted at this time or earlier."""
+        ...
+
+
+class Erasure(Protocol):
+    """All tables at once, but for `deletions`: what a deletion finds and takes away."""
+
+    async def count(self, subject: DataSubject) -> Mapping[str, int]:
+        """How many rows each table holds of the subject, by a full listing. Tables that hold none
+        are named as well."""
+        ...
+
+    async def delete(self, subject: DataSubject) -> None:
+        """Delete all of them, but for the wrapped data keys, which come last (`destroy`)."""
+        ...
+
+
+# --- Backups -------------------------------------------------------------------------------------
+
+
+class BackupStore(Protocol):
+    """The container of the backups: files by name, in an account of its own.
+
+    Each call ends within half a minute, so that a lease can outlast it. A missing container is a
+    failure, not an absent file.
+    """
+
+    async def put(self, name: str, data: bytes) -> None:
+        """Write the file, in the place of one of that name."""
+        ...
+
+    async def get(self, name: str) -> bytes | None:
+        """The whole file, of at most 256 MiB; None if there is none."""
+        ...
+
+    async def names(self, prefix: str) -> Sequence[str]:
+        """Every name that begins so, in order."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Delete the file. One that is gone is no error."""
+        ...
+
+
+class TableCopies(Protocol):
+    """Rows as they are, of any table, for backups and their restoration."""
+
+    def rows(self, table: str, tenant: TenantId) -> AsyncIterator[Row]:
+        """Every row of the tenant, in the order of their keys, with the types of its columns."""
+        ...
+
+    async def insert(self, table: str, tenant: TenantId, rows: Iterable[Row]) -> None:
+        """Write rows of this tenant, a hundred in a transaction. Through no gate.
+
+        Raises StorageFailedError if one of their keys is taken; others may have been written.
+        """
+        ...
+
+    async def is_empty(self, tenant: TenantId) -> bool:
+        """Whether no table has a row of the tenant, `deletions` left aside."""
+        ...
+
+
+class Vaults(Protocol):
+    """Makes a vault over other wrapped keys than those in the table."""
+
+    def __call__(self, keys: TenantKeyStore) -> "Vault": ...
+
+
+class DeletionLedger(Protocol):
+    """Puts deletions that were recorded beside the backups back into the table `deletions`."""
+
+    async def put_back(self, tenant: TenantId, entries: Sequence[bytes]) -> None:
+        """Each entry as it was written; those that the table has already are no error."""
         ...
 
 
@@ -192,8 +421,9 @@ class RunStore(Protocol):
 class KeyWrapper(Protocol):
     """Wraps data keys with a key that never leaves Key Vault (RSA-OAEP-256)."""
 
-    async def wrap(self, data_key: bytes) -> tuple[bytes, str]:
-        """The wrapped key, and the identifier (with version) of the key that wrapped it."""
+    async def wrap(self, data_key: bytes, *, by: str | None = None) -> tuple[bytes, str]:
+        """The wrapped key, and the identifier (with version) of the key that wrapped it: the
+        newest version of ours, or of the customer's key `by`."""
         ...
 
     async def unwrap(self, wrapped: bytes, kek_id: str) -> bytes: ...
@@ -202,14 +432,43 @@ class KeyWrapper(Protocol):
 class Vault(Protocol):
     """Seals values with the tenant's data key, bound to the place where they are kept."""
 
-    async def create_key(self, tenant: TenantId) -> None:
-        """Give a new tenant its first data key. A tenant that has one keeps it."""
+    async def create_key(self, tenant: TenantId) -> int:
+        """Give a new tenant its first data key; a tenant that has one keeps it. The version of the
+        newest."""
+        ...
+
+    async def rewrap(self, tenant: TenantId, *, by: str | None) -> None:
+        """Wrap the tenant's data keys anew, by the customer's key `by` or (None) by ours."""
+        ...
+
+    async def destroy_keys(self, tenant: TenantId) -> None:
+        """Nothing that was sealed for the tenant ever opens again."""
         ...
 
     async def seal(self, place: Place, plain: bytes) -> bytes: ...
 
     async def open(self, place: Place, sealed: bytes) -> bytes:
         """Raises SealBrokenError if it does not open: moved, altered, or of another tenant."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs what others verify without us (ES256), with a key that never leaves Key Vault."""
+
+    async def newest(self) -> SigningKey:
+        """The version to sign with; at most ten minutes behind the vault."""
+        ...
+
+    async def sign(self, key: SigningKey, digest: bytes) -> bytes:
+        """r and s, 32 bytes each, over a SHA-256 digest. A version that is not the newest any
+        more goes on signing."""
+        ...
+
+    async def public_keys(self) -> Sequence[Mapping[str, str]]:
+        """The public JWK of every version there ever was, newest first.
+
+        What the vault does not show is left out, and an alarm. At most five minutes old.
+        """
         ...
 
 
@@ -284,7 +543,13 @@ class Outside(Protocol):
     @property
     def standings(self) -> Standings: ...
     @property
+    def gates(self) -> Gates: ...
+    @property
+    def leases(self) -> Leases: ...
+    @property
     def tenants(self) -> TenantStore: ...
+    @property
+    def tenant_keys(self) -> TenantKeyStore: ...
     @property
     def users(self) -> UserStore: ...
     @property
@@ -294,9 +559,23 @@ class Outside(Protocol):
     @property
     def runs(self) -> RunStore: ...
     @property
+    def sweeper(self) -> Sweeper: ...
+    @property
+    def deletions(self) -> DeletionStore: ...
+    @property
+    def erasure(self) -> Erasure: ...
+    @property
+    def backups(self) -> BackupStore: ...
+    @property
+    def copies(self) -> TableCopies: ...
+    @property
     def vault(self) -> Vault: ...
     @property
+    def vaults(self) -> Vaults: ...
+    @property
     def pseudonyms(self) -> Pseudonyms: ...
+    @property
+    def signer(self) -> Signer: ...
     @property
     def login(self) -> SalesforceLogin: ...
     @property

@@ -12,20 +12,32 @@ from shared.limits import RateLimit
 from shared.settings import Settings
 from shared.usecases.authenticate import Authenticate
 from shared.usecases.begin_connection import BeginConnection
+from shared.usecases.carry_out_deletion import CarryOutDeletion
+from shared.usecases.clean_up import CleanUp
 from shared.usecases.complete_connection import CompleteConnection
+from shared.usecases.confirm_deletion import ConfirmDeletion
+from shared.usecases.deletion_ledger import DeletionLedger
 from shared.usecases.describe_flow import DescribeFlow
 from shared.usecases.disconnect import Disconnect
+from shared.usecases.export_runs import ExportRuns
+from shared.usecases.fence import Fence
 from shared.usecases.finish_connection import FinishConnection
 from shared.usecases.invoke_flow import InvokeFlow
 from shared.usecases.list_connections import ListConnections
 from shared.usecases.list_flows import ListFlows
 from shared.usecases.list_runs import ListRuns
 from shared.usecases.org_access import OrgAccess
+from shared.usecases.publish_keys import PublishKeys
+from shared.usecases.read_deletion import ReadDeletion
 from shared.usecases.refresh_grant import RefreshGrant
+from shared.usecases.request_deletion import RequestDeletion
+from shared.usecases.revoke_grants import RevokeGrants
 from shared.usecases.sealed_grants import SealedGrants
+from shared.usecases.sign_document import SignDocument
 from shared.usecases.sign_in import SignIn
 from shared.usecases.sign_out import SignOut
 from shared.usecases.start_connection import StartConnection
+from shared.usecases.work_off_deletions import WorkOffDeletions
 
 if TYPE_CHECKING:
     from shared.network import Network
@@ -61,6 +73,8 @@ class Services:
             allowed_tenants=self.settings.allowed_tenants,
             tenant_regions=self.settings.tenant_regions,
             region=self.settings.deployment_region,
+            gates=self._outside.gates,
+            deletions=self._outside.deletions,
             tenants=self._outside.tenants,
             users=self._outside.users,
             connections=self._outside.connections,
@@ -167,7 +181,95 @@ class Services:
             clock=self._outside.clock,
         )
 
+    @cached_property
+    def export_runs(self) -> ExportRuns:
+        return ExportRuns(
+            runs=self._outside.runs,
+            tenants=self._outside.tenants,
+            vault=self._outside.vault,
+            signer=self._outside.signer,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def publish_keys(self) -> PublishKeys:
+        return PublishKeys(signer=self._outside.signer)
+
+    # --- what is kept goes as promised ---
+
+    @cached_property
+    def request_deletion(self) -> RequestDeletion:
+        return RequestDeletion(deletions=self._outside.deletions, clock=self._outside.clock)
+
+    @cached_property
+    def confirm_deletion(self) -> ConfirmDeletion:
+        return ConfirmDeletion(
+            deletions=self._outside.deletions,
+            fence=self._fence,
+            standings=self._outside.standings,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def read_deletion(self) -> ReadDeletion:
+        return ReadDeletion(deletions=self._outside.deletions)
+
+    @cached_property
+    def work_off_deletions(self) -> WorkOffDeletions:
+        return WorkOffDeletions(
+            deletions=self._outside.deletions,
+            carry_out=self.carry_out_deletion,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def carry_out_deletion(self) -> CarryOutDeletion:
+        return CarryOutDeletion(
+            deletions=self._outside.deletions,
+            fence=self._fence,
+            revoke=RevokeGrants(
+                connections=self._outside.connections,
+                pending=self._outside.pending,
+                grants=self._grants,
+                login=self._outside.login,
+                clock=self._outside.clock,
+            ),
+            erasure=self._outside.erasure,
+            tenant_keys=self._outside.tenant_keys,
+            vault=self._outside.vault,
+            leases=self._outside.leases,
+            backups=self._outside.backups,
+            ledger=DeletionLedger(store=self._outside.backups),
+            sign=SignDocument(signer=self._outside.signer),
+            issuer=self.settings.public_base_url,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def clean_up(self) -> CleanUp:
+        return CleanUp(
+            tenants=self._outside.tenants,
+            leases=self._outside.leases,
+            sweeper=self._outside.sweeper,
+            pending=self._outside.pending,
+            connections=self._outside.connections,
+            deletions=self._outside.deletions,
+            grants=self._grants,
+            login=self._outside.login,
+            clock=self._outside.clock,
+        )
+
     # --- steps that several use cases share ---
+
+    @cached_property
+    def _fence(self) -> Fence:
+        return Fence(
+            tenants=self._outside.tenants, users=self._outside.users, gates=self._outside.gates
+        )
+
+    @cached_property
+    def _sign_document(self) -> SignDocument:
+        return SignDocument(signer=self._outside.signer)
 
     @cached_property
     def _grants(self) -> SealedGrants:

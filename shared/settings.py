@@ -43,6 +43,9 @@ class Settings:
     """Where callers reach the service, with the route prefix: `https://…/api`."""
     tables_endpoint: str
     """The Table endpoint of the data account, `https://….table.core.windows.net`."""
+    backup_endpoint: str
+    """The Blob endpoint of the backup account, `https://….blob.core.windows.net`: an account of its
+    own, in the same region."""
     key_vault_uri: str
     """The vault with the service's secrets and keys."""
     azure_client_id: str | None
@@ -91,6 +94,7 @@ class Settings:
             ),
             public_base_url=read.https("PUBLIC_BASE_URL"),
             tables_endpoint=read.https("TABLES_ENDPOINT"),
+            backup_endpoint=read.https("BACKUP_ENDPOINT"),
             key_vault_uri=read.https("KEY_VAULT_URI"),
             azure_client_id=read.optional("AZURE_CLIENT_ID", _GUID.fullmatch, "a GUID"),
             entra_client_id=read.text("ENTRA_CLIENT_ID", _GUID.fullmatch, "a GUID"),

@@ -12,6 +12,7 @@ _SETTINGS: Final = Settings(
     deployment_region="westeurope",
     public_base_url="https://flowrunner.example.com/api",
     tables_endpoint="https://flowrunner.table.core.windows.net",
+    backup_endpoint="https://flowrunnerbackup.blob.core.windows.net",
     key_vault_uri=f"https://{scene.KEY_VAULT_HOST}",
     azure_client_id=None,
     entra_client_id=scene.ENTRA_API_CLIENT_ID,

@@ -21,6 +21,7 @@ GOOD: Final = {
     "DEPLOYMENT_REGION": "westeurope",
     "PUBLIC_BASE_URL": "https://flowrunner.example.com/api",
     "TABLES_ENDPOINT": "https://flowrunner.table.core.windows.net",
+    "BACKUP_ENDPOINT": "https://flowrunnerbackup.blob.core.windows.net",
     "KEY_VAULT_URI": "https://flowrunner.vault.azure.net",
     "AZURE_CLIENT_ID": GUID,
     "ENTRA_CLIENT_ID": GUID,
@@ -43,6 +44,7 @@ REQUIRED: Final = (
     "DEPLOYMENT_REGION",
     "PUBLIC_BASE_URL",
     "TABLES_ENDPOINT",
+    "BACKUP_ENDPOINT",
     "KEY_VAULT_URI",
     "ENTRA_CLIENT_ID",
     "ALLOWED_TENANTS",
@@ -188,7 +190,9 @@ WRONG_ADDRESSES: Final = [
 ]
 
 
-@pytest.mark.parametrize("name", ["PUBLIC_BASE_URL", "TABLES_ENDPOINT", "KEY_VAULT_URI"])
+@pytest.mark.parametrize(
+    "name", ["PUBLIC_BASE_URL", "TABLES_ENDPOINT", "BACKUP_ENDPOINT", "KEY_VAULT_URI"]
+)
 @pytest.mark.parametrize("address", WRONG_ADDRESSES)
 def test_an_address_is_https_and_nothing_but_an_address(name: str, address: str) -> None:
     assert f"{name} is not an https address" in faults({**GOOD, name: address})

@@ -29,13 +29,17 @@ PRODUCTION_HOSTS: Final[Mapping[str, tuple[str, ...]]] = {
 def all_simulators(
     *,
     azurite: str,
+    azurite_blobs: str,
     tls: ssl.SSLContext,
     kept_in: Path | None = None,
     clock: Callable[[], float] = time.time,
 ) -> "tuple[Simulator, ...]":
-    """One of each. `azurite` is its account's URL, and `tls` trusts its certificate.
-    `kept_in` is the folder in which what must outlive a restart is kept."""
+    """One of each. `azurite` and `azurite_blobs` are the URLs of the account at Azurite's Table and
+    Blob service, and `tls` trusts their certificates. `kept_in` is the folder in which what must
+    outlive a restart is kept."""
     from local.simulators.azure_tokens import AzureTokens
+    from local.simulators.azurite_proxy import AzuriteProxy
+    from local.simulators.blobs import Blobs
     from local.simulators.entra import Entra
     from local.simulators.google import Google
     from local.simulators.key_vault import KeyVault
@@ -53,5 +57,6 @@ def all_simulators(
         KeyVault(tokens=tokens, clock=clock, at_start=VaultAtStart.kept_in(kept_in)),
         Sinks(tokens=tokens, clock=clock),
         ManagedIdentity(tokens=tokens, clock=clock),
-        Tables(azurite=azurite, tls=tls, tokens=tokens),
+        Tables(AzuriteProxy(azurite, tls=tls, tokens=tokens)),
+        Blobs(AzuriteProxy(azurite_blobs, tls=tls, tokens=tokens)),
     )

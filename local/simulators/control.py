@@ -24,7 +24,7 @@ class ControlSurface:
     simulators: Sequence[Simulator]
     addresses: dict[str, str]  # simulator's name -> its URL on 127.0.0.1
     faults: Faults
-    empty_tables: Callable[[], Awaitable[None]]
+    empty_stores: Sequence[Callable[[], Awaitable[None]]]
 
     def routes(self) -> Sequence[web.RouteDef]:
         own = [
@@ -44,11 +44,12 @@ class ControlSurface:
         return web.json_response({**facts, "simulators": simulators})
 
     async def _reset(self, _request: web.Request) -> web.Response:
-        """As after start: no faults, no rows, and each simulator as it was made."""
+        """As after start: no faults, no rows, no blobs, and each simulator as it was made."""
         self.faults.clear()
         for simulator in self.simulators:
             simulator.reset()
-        await self.empty_tables()
+        for empty in self.empty_stores:
+            await empty()
         return web.json_response({})
 
 

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from local.authority import Authority
 from local.sidebar_server import security_headers, sidebar_routes
 from local.simulators import all_simulators
+from local.simulators.blobs import Blobs
 from local.simulators.control import ControlSurface, own_machine_only
 from local.simulators.faults import Faults
 from local.simulators.simulator import Simulator
@@ -26,10 +27,11 @@ async def serve(info: StackInfo) -> AsyncExitStack:
     authority = Authority.load(info.data)
     simulators = all_simulators(
         azurite=info.azurite,
+        azurite_blobs=info.azurite_blobs,
         tls=ssl.create_default_context(cafile=authority.certificate),
         kept_in=info.data if info.keeps else None,
     )
-    tables = next(simulator for simulator in simulators if isinstance(simulator, Tables))
+    stores = [simulator for simulator in simulators if isinstance(simulator, Tables | Blobs)]
     addresses = {simulator.name: _address(simulator, info) for simulator in simulators}
     faults = Faults(frozenset(addresses))
     control = ControlSurface(
@@ -37,10 +39,11 @@ async def serve(info: StackInfo) -> AsyncExitStack:
         simulators=simulators,
         addresses=addresses,
         faults=faults,
-        empty_tables=tables.empty,
+        empty_stores=[store.empty for store in stores],
     )
     running = AsyncExitStack()
-    running.push_async_callback(tables.close)
+    for store in stores:
+        running.push_async_callback(store.close)
     for simulator in simulators:
         tls = _tls(authority, simulator.name, *simulator.hosts) if simulator.hosts else None
         address = addresses[simulator.name]
@@ -98,6 +101,8 @@ def _address(simulator: Simulator, info: StackInfo) -> str:
     match simulator.name:
         case "tables":
             return _origin(info.tables)
+        case "blobs":
+            return _origin(info.blobs)
         case "identity":
             return _origin(info.identity_endpoint)
         case _:

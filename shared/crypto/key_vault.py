@@ -14,7 +14,7 @@ from typing import Final
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import AsyncHttpTransport
-from azure.keyvault.keys import KeyVaultKey
+from azure.keyvault.keys import KeyVaultKey, KeyVaultKeyIdentifier
 from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.keys.crypto import KeyWrapAlgorithm
 from azure.keyvault.keys.crypto.aio import CryptographyClient
@@ -28,7 +28,8 @@ TENANT_KEK: Final = "tenant-kek"
 _CACHE_SECONDS: Final = 600.0
 _DEADLINE_SECONDS: Final = 10.0
 _COOLDOWN_SECONDS: Final = 60.0
-_RETRIES: Final = {"retry_total": 2, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
+RETRIES: Final = {"retry_total": 2, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
+"""How often the SDK's clients try again, and how soon."""
 
 
 class KeyVaultKeyWrapper:
@@ -43,24 +44,33 @@ class KeyVaultKeyWrapper:
         monotonic_clock: Callable[[], float] = monotonic,
     ) -> None:
         self._credential, self._transport = credential, transport
-        self._keys = KeyClient(vault_uri, credential=credential, transport=transport(), **_RETRIES)
+        self._ours = f"{vault_uri.rstrip('/')}/keys/{TENANT_KEK}"
         self._newest: TimedCache[str, KeyVaultKey] = TimedCache(
-            size=1, seconds=_CACHE_SECONDS, clock=monotonic_clock
+            size=1_000, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
         self._by_id: TimedCache[str, CryptographyClient] = TimedCache(
             size=100, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
 
-    async def wrap(self, data_key: bytes) -> tuple[bytes, str]:
-        async with _vault_call():
-            key = await self._newest.get(TENANT_KEK, lambda: self._keys.get_key(TENANT_KEK))
+    async def wrap(self, data_key: bytes, *, by: str | None = None) -> tuple[bytes, str]:
+        wanted = by or self._ours
+        async with vault_call():
+            key = await self._newest.get(wanted, lambda: self._get(wanted))
             result = await self._client(str(key.id)).wrap_key(
                 KeyWrapAlgorithm.rsa_oaep_256, data_key
             )
         return result.encrypted_key, str(key.id)
 
+    async def _get(self, key_id: str) -> KeyVaultKey:
+        """A customer's key is in the customer's vault."""
+        wanted = KeyVaultKeyIdentifier(key_id)
+        vault = KeyClient(
+            wanted.vault_url, credential=self._credential, transport=self._transport(), **RETRIES
+        )
+        return await vault.get_key(wanted.name, wanted.version)
+
     async def unwrap(self, wrapped: bytes, kek_id: str) -> bytes:
-        async with _vault_call():
+        async with vault_call():
             result = await self._client(kek_id).unwrap_key(KeyWrapAlgorithm.rsa_oaep_256, wrapped)
         return result.key
 
@@ -68,7 +78,7 @@ class KeyVaultKeyWrapper:
         client = self._by_id.peek(kek_id)
         if client is None:
             client = CryptographyClient(
-                kek_id, self._credential, transport=self._transport(), **_RETRIES
+                kek_id, self._credential, transport=self._transport(), **RETRIES
             )
             self._by_id.put(kek_id, client)
         return client
@@ -86,7 +96,7 @@ class KeyVaultSecrets:
         monotonic_clock: Callable[[], float] = monotonic,
     ) -> None:
         self._client = SecretClient(
-            vault_uri, credential=credential, transport=transport(), **_RETRIES
+            vault_uri, credential=credential, transport=transport(), **RETRIES
         )
         self._current: TimedCache[str, Secret] = TimedCache(
             size=20, seconds=_CACHE_SECONDS, clock=monotonic_clock
@@ -116,7 +126,7 @@ class KeyVaultSecrets:
         return await self.newest_two(name)
 
     async def _read_newest_two(self, name: str) -> dict[str, Secret]:
-        async with _vault_call():
+        async with vault_call():
             listed = [
                 version
                 async for version in self._client.list_properties_of_secret_versions(name)
@@ -126,7 +136,7 @@ class KeyVaultSecrets:
         return {str(v.version): await self._read(name, v.version) for v in listed[:2]}
 
     async def _read(self, name: str, version: str | None) -> Secret:
-        async with _vault_call():
+        async with vault_call():
             secret = await self._client.get_secret(name, version)
         if not secret.value:
             raise KeyVaultFailedError
@@ -134,7 +144,7 @@ class KeyVaultSecrets:
 
 
 @asynccontextmanager
-async def _vault_call() -> AsyncIterator[None]:
+async def vault_call() -> AsyncIterator[None]:
     """One call to the vault: it ends in time, and fails as KeyVaultFailedError or not at all.
 
     The SDK's texts quote addresses and key names. Its crypto clients raise ValueError and

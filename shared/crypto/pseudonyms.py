@@ -17,6 +17,7 @@ from shared.model import FlowName, Identity, OrgId, Place, TenantId, UserId, bas
 from shared.ports import TenantStore, Vault
 
 _CACHE_SECONDS: Final = 600.0
+_ROW_SECONDS: Final = 5.0
 _CACHE_SIZE: Final = 1_000
 _DIGEST_CHARACTERS: Final = 26  # 130 bits
 
@@ -37,9 +38,13 @@ class KeyedPseudonyms:
         monotonic_clock: Callable[[], float] = monotonic,
     ) -> None:
         self._tenants, self._vault = tenants, vault
-        self._keys: TimedCache[TenantId, bytes] = TimedCache(
+        self._sealed: TimedCache[TenantId, bytes] = TimedCache(
+            size=_CACHE_SIZE, seconds=_ROW_SECONDS, clock=monotonic_clock
+        )
+        self._keys: TimedCache[tuple[TenantId, bytes], bytes] = TimedCache(
             size=_CACHE_SIZE, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
+        """By the sealed key as well: a tenant that was deleted and came back has another one."""
 
     async def user_id(self, identity: Identity) -> UserId:
         """`u-…` for a person; the same subject at the other provider is another person."""
@@ -55,13 +60,15 @@ class KeyedPseudonyms:
         return await self._hash(tenant, purpose, data)
 
     async def _hash(self, tenant: TenantId, *parts: str | bytes) -> str:
-        key = await self._keys.get(tenant, lambda: self._open_key(tenant))
+        sealed = await self._sealed.get(tenant, lambda: self._sealed_key(tenant))
+        place = pseudonym_key_place(tenant)
+        key = await self._keys.get((tenant, sealed), lambda: self._vault.open(place, sealed))
         encoded = (part.encode() if isinstance(part, str) else part for part in parts)
         message = b"".join(struct.pack(">I", len(part)) + part for part in encoded)
         return base32(hmac.digest(key, message, sha256))[:_DIGEST_CHARACTERS]
 
-    async def _open_key(self, tenant: TenantId) -> bytes:
+    async def _sealed_key(self, tenant: TenantId) -> bytes:
         row = await self._tenants.load(tenant)
         if row is None:
             raise KeyVaultFailedError
-        return await self._vault.open(pseudonym_key_place(tenant), row.sealed_pseudonym_key)
+        return row.sealed_pseudonym_key

@@ -1,8 +1,12 @@
-"""Each tenant's data keys: made here, wrapped by Key Vault, kept in memory for ten minutes."""
+"""Each tenant's data keys: made here, wrapped by Key Vault, kept in memory for ten minutes.
+
+A key that is destroyed is out of every instance's memory within seconds: before a key is used,
+the list of those that exist is read, unless that was done a moment ago.
+"""
 
 import os
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import monotonic
 from typing import Final
 
@@ -11,9 +15,10 @@ from shared.crypto import envelope
 from shared.errors import KeyVaultFailedError, SealBrokenError
 from shared.model import Place, TenantId, WrappedKey
 from shared.ports import Clock, KeyWrapper, TenantKeyStore
-from shared.telemetry.events import alarm
+from shared.telemetry.events import alarm, event
 
 _CACHE_SECONDS: Final = 600.0
+_EXISTING_SECONDS: Final = 5.0
 _CACHE_SIZE: Final = 1_000
 
 
@@ -32,23 +37,53 @@ class TenantVault:
         self._opened: TimedCache[tuple[TenantId, int], bytes] = TimedCache(
             size=_CACHE_SIZE, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
-        self._newest: TimedCache[TenantId, int] = TimedCache(
-            size=_CACHE_SIZE, seconds=_CACHE_SECONDS, clock=monotonic_clock
+        self._existing: TimedCache[TenantId, Mapping[int, WrappedKey]] = TimedCache(
+            size=_CACHE_SIZE, seconds=_EXISTING_SECONDS, clock=monotonic_clock
         )
 
-    async def create_key(self, tenant: TenantId) -> None:
-        """Give a new tenant its first data key. Of several callers at once, one key remains."""
-        if await self._keys.newest(tenant) is not None:
-            return
+    async def create_key(self, tenant: TenantId) -> int:
+        """Give a new tenant its first data key. A tenant that has one keeps it.
+
+        Its version is the time in seconds, so that none is ever used twice, not even by a tenant
+        that was deleted and came back.
+        """
+        existing = await self._keys.all(tenant)
+        if existing:
+            return existing[-1].version
+        now = self._clock()
         wrapped, kek_id = await self._wrapper.wrap(os.urandom(envelope.KEY_BYTES))
-        created: datetime = self._clock()
-        await self._keys.create(
-            WrappedKey(tenant=tenant, version=1, wrapped=wrapped, kek_id=kek_id, created_at=created)
+        key = WrappedKey(
+            tenant=tenant,
+            version=int(now.timestamp()),
+            wrapped=wrapped,
+            kek_id=kek_id,
+            created_at=now,
         )
+        await self._keys.create(key)
+        self._existing.forget(tenant)
+        event("key_created", tenant=tenant)
+        return key.version
+
+    async def rewrap(self, tenant: TenantId, *, by: str | None) -> None:
+        """The data keys stay what they are, so nothing that they sealed is touched."""
+        for key in await self._keys.all(tenant):
+            data_key = await self._unwrap(key)
+            wrapped, kek_id = await self._wrapper.wrap(data_key, by=by)
+            await self._keys.rewrap(replace(key, wrapped=wrapped, kek_id=kek_id))
+        self._existing.forget(tenant)
+        event("key_rotated", tenant=tenant)
+
+    async def destroy_keys(self, tenant: TenantId) -> None:
+        await self._keys.destroy(tenant)
+        self._existing.forget(tenant)
+        event("key_destroyed", tenant=tenant)
 
     async def seal(self, place: Place, plain: bytes) -> bytes:
         """Seal with the tenant's newest data key. Raises KeyVaultFailedError without one."""
-        version = await self._newest.get(place.tenant, lambda: self._newest_version(place.tenant))
+        existing = await self._existing_keys(place.tenant)
+        if not existing:
+            raise KeyVaultFailedError
+        version = max(existing)
         return envelope.seal(await self._key(place.tenant, version), version, place, plain)
 
     async def open(self, place: Place, sealed: bytes) -> bytes:
@@ -64,18 +99,23 @@ class TenantVault:
             raise
 
     async def _key(self, tenant: TenantId, version: int) -> bytes:
-        return await self._opened.get((tenant, version), lambda: self._unwrap(tenant, version))
-
-    async def _newest_version(self, tenant: TenantId) -> int:
-        key = await self._keys.newest(tenant)
+        """Raises KeyVaultFailedError if there is no such key, or no more."""
+        key = (await self._existing_keys(tenant)).get(version)
+        if key is None:  # made by another instance a moment ago?
+            self._existing.forget(tenant)
+            key = (await self._existing_keys(tenant)).get(version)
         if key is None:
+            self._opened.forget((tenant, version))
             raise KeyVaultFailedError
-        return key.version
+        return await self._opened.get((tenant, version), lambda: self._unwrap(key))
 
-    async def _unwrap(self, tenant: TenantId, version: int) -> bytes:
-        key = await self._keys.load(tenant, version)
-        if key is None:
-            raise KeyVaultFailedError
+    async def _existing_keys(self, tenant: TenantId) -> Mapping[int, WrappedKey]:
+        return await self._existing.get(tenant, lambda: self._read(tenant))
+
+    async def _read(self, tenant: TenantId) -> Mapping[int, WrappedKey]:
+        return {key.version: key for key in await self._keys.all(tenant)}
+
+    async def _unwrap(self, key: WrappedKey) -> bytes:
         data_key = await self._wrapper.unwrap(key.wrapped, key.kek_id)
         if len(data_key) != envelope.KEY_BYTES:
             raise KeyVaultFailedError

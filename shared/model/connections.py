@@ -86,6 +86,8 @@ class Connection:
     last_used_day: str
     lease_holder: str | None = None
     lease_until: datetime | None = None
+    ended_at: datetime | None = None
+    """Since when only a new consent can mend it; None while it may still serve."""
     etag: str | None = field(default=None, compare=False)
 
     @property

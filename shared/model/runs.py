@@ -109,6 +109,26 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From `begin` to before `end`; None: without a bound on that side.
+
+    A run belongs to the period by the time at which it is said to have started, which is told to
+    the millisecond: periods that adjoin hold every run once. Raises InvalidRequestError if it ends
+    before it begins.
+    """
+
+    begin: datetime | None = None
+    end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.begin is not None and self.end is not None and self.end < self.begin:
+            raise InvalidRequestError
+
+
+ALL_TIME: Final = Period()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:
     """An idempotency key and the request it was used for, both as keyed hashes."""
 

@@ -2,15 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import datetime
 
-from shared.model import Connection, Health, OrgId, TenantId, UserId
+from shared.model import Connection, DataSubject, Health, OrgId, TenantId, UserId
+from shared.storage.gates import insert_through, renew_through, user_gate
 from shared.storage.tables import (
     Entity,
     Tables,
     delete_as_read,
     etag_of,
     get,
-    insert,
     replace_as_read,
     row_is_readable,
     rows_between,
@@ -29,11 +30,27 @@ class TableConnectionStore:
         return None if entity is None else _connection(tenant, entity)
 
     async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[Connection]:
-        rows = rows_between(self._tables["connections"], tenant, f"{user}|", f"{user}}}")
+        return await self.of_subject(DataSubject(tenant=tenant, user=user))
+
+    async def of_subject(self, subject: DataSubject) -> Sequence[Connection]:
+        low, high = ("u-", "u.") if subject.user is None else bounds(subject.user)
+        rows = rows_between(self._tables["connections"], subject.tenant, low, high)
+        return [_connection(subject.tenant, row) async for row in rows]
+
+    async def ended(self, tenant: TenantId, *, before: datetime) -> Sequence[Connection]:
+        rows = rows_between(
+            self._tables["connections"], tenant, "u-", "u.", no_later_than=("ended_at", before)
+        )
         return [_connection(tenant, row) async for row in rows]
 
     async def create(self, connection: Connection) -> bool:
-        return await insert(self._tables["connections"], _entity(connection))
+        gate = user_gate(connection.user)
+        return await insert_through(self._tables["connections"], gate, _entity(connection))
+
+    async def renew(self, connection: Connection) -> Connection | None:
+        table, gate = self._tables["connections"], user_gate(connection.user)
+        etag = await renew_through(table, gate, _entity(connection), connection.etag)
+        return None if etag is None else dataclasses.replace(connection, etag=etag)
 
     async def replace(self, connection: Connection) -> Connection | None:
         table = self._tables["connections"]
@@ -44,6 +61,11 @@ class TableConnectionStore:
         return await delete_as_read(
             self._tables["connections"], _entity(connection), connection.etag or ""
         )
+
+
+def bounds(user: UserId) -> tuple[str, str]:
+    """Between which row keys the connections of a user are."""
+    return f"{user}|", f"{user}}}"
 
 
 def _entity(connection: Connection) -> Entity:
@@ -59,12 +81,15 @@ def _entity(connection: Connection) -> Entity:
     }
     if connection.lease_holder is not None:
         entity |= {"lease_holder": connection.lease_holder, "lease_until": connection.lease_until}
+    if connection.ended_at is not None:
+        entity["ended_at"] = connection.ended_at
     return entity
 
 
 def _connection(tenant: TenantId, entity: Entity) -> Connection:
     with row_is_readable():
         holder = entity.get("lease_holder")
+        ended = entity.get("ended_at")
         return Connection(
             tenant=tenant,
             user=UserId(entity["RowKey"].partition("|")[0]),
@@ -76,5 +101,6 @@ def _connection(tenant: TenantId, entity: Entity) -> Connection:
             last_used_day=str(entity["last_used_day"]),
             lease_holder=holder,
             lease_until=utc(entity["lease_until"]) if holder else None,
+            ended_at=None if ended is None else utc(ended),
             etag=etag_of(entity),
         )

@@ -5,19 +5,28 @@ import binascii
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from azure.data.tables import TableTransactionError
-
 from shared.errors import (
     IdempotencyKeyReusedError,
     InvalidRequestError,
     StorageFailedError,
 )
-from shared.model import Idempotency, OrgId, Run, RunOutcome, RunPage, TenantId, UserId
+from shared.model import (
+    ALL_TIME,
+    Idempotency,
+    OrgId,
+    Period,
+    Run,
+    RunOutcome,
+    RunPage,
+    TenantId,
+    UserId,
+)
+from shared.storage.gates import insert_through, user_gate
+from shared.storage.run_keys import descending_time
 from shared.storage.tables import (
     Entity,
     Tables,
     get,
-    insert,
     merge,
     plain,
     row_is_readable,
@@ -25,15 +34,13 @@ from shared.storage.tables import (
     utc,
 )
 
-_LATEST_MS: Final = 9_999_999_999_999  # in the year 2286: 13 digits sort as text until then
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_CONFLICT: Final = 409
+_FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2286, 1, 1, tzinfo=UTC)
 
 
 def run_row_key(run: Run) -> str:
     """`run|<descending time>|<run id>`: reading forwards is reading from the newest."""
-    milliseconds = (run.started_at - _EPOCH) // timedelta(milliseconds=1)
-    return f"run|{_LATEST_MS - milliseconds:013d}|{run.id}"
+    return f"run|{descending_time(run.started_at)}|{run.id}"
 
 
 class TableRunStore:
@@ -44,37 +51,39 @@ class TableRunStore:
 
     async def start(self, run: Run, idempotency: Idempotency | None) -> Run | None:
         """Insert the run and, with a key, the key's row in the same transaction."""
+        table, gate = self._tables["runs"], user_gate(run.user)
         if idempotency is None:
-            await insert(self._tables["runs"], _entity(run))
+            await insert_through(table, gate, _entity(run))
             return None
         key_row = {
             "PartitionKey": run.tenant,
             "RowKey": f"idem|{idempotency.key_digest}",
+            "user_id": run.user,
             "body_digest": idempotency.body_digest,
             "run_row": run_row_key(run),
             "created_at": run.started_at,
         }
-        async with store_call():
-            try:
-                await self._tables["runs"].submit_transaction(
-                    [("create", plain(key_row)), ("create", plain(_entity(run)))]
-                )
-            except TableTransactionError as exc:
-                if exc.status_code != _CONFLICT:
-                    raise
-            else:
-                return None
+        if await insert_through(table, gate, key_row, _entity(run)):
+            return None
         return await self._earlier(run, idempotency)
 
     async def finish(self, run: Run) -> None:
         await merge(self._tables["runs"], _entity(run))
 
     async def page(
-        self, tenant: TenantId, user: UserId | None, *, after: str | None, limit: int
+        self,
+        tenant: TenantId,
+        user: UserId | None,
+        *,
+        after: str | None,
+        limit: int,
+        period: Period = ALL_TIME,
     ) -> RunPage:
-        low = "run|" if after is None else _row_key_from(after)
+        low, high = _key_range(period)
+        if after is not None:
+            low = max(low, _row_key_from(after))
         found: list[Run] = []
-        rows = self._query(tenant, user, low, limit + 1)
+        rows = self._query(tenant, user, low, high, limit + 1)
         pages = rows.by_page()
         while len(found) <= limit:
             async with store_call():
@@ -89,9 +98,9 @@ class TableRunStore:
             runs=tuple(found), next=None if is_last else _token_from(run_row_key(found[-1]))
         )
 
-    def _query(self, tenant: TenantId, user: UserId | None, low: str, count: int) -> Any:  # noqa: ANN401 - the SDK's pager
+    def _query(self, tenant: TenantId, user: UserId | None, low: str, high: str, count: int) -> Any:  # noqa: ANN401 - the SDK's pager
         text = "PartitionKey eq @tenant and RowKey gt @low and RowKey lt @high"
-        parameters = {"tenant": tenant, "low": low, "high": "run}"}
+        parameters = {"tenant": tenant, "low": low, "high": high}
         if user is not None:
             text += " and user_id eq @user"
             parameters["user"] = user
@@ -114,6 +123,21 @@ class TableRunStore:
             raise StorageFailedError
         earlier = _run(run.tenant, first)
         return None if earlier.id == run.id else earlier
+
+
+def _key_range(period: Period) -> tuple[str, str]:
+    """The row keys between which (both excluded) the runs of a period stand."""
+    low, high = "run|", "run}"
+    if period.end is not None:
+        low = f"run|{_just_before(period.end)}"
+    if period.begin is not None:
+        high = f"run|{_just_before(period.begin)}"
+    return low, high
+
+
+def _just_before(at: datetime) -> str:
+    """The last millisecond that began before a time; keys tell no time outside these years."""
+    return descending_time(min(max(at, _FIRST), _LAST) - timedelta(microseconds=1))
 
 
 def _token_from(row_key: str) -> str:

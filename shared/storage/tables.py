@@ -26,9 +26,11 @@ from azure.data.tables.aio import TableClient
 from shared.errors import InvalidRequestError, StorageFailedError
 
 _DEADLINE_SECONDS: Final = 10.0
-_NOT_THERE_AS_READ: Final = frozenset({404, 412})
+NOT_THERE_AS_READ: Final = frozenset({404, 412})
 
 type Entity = Mapping[str, Any]
+type Operation = tuple[str, Entity] | tuple[str, Entity, Mapping[str, Any]]
+"""One operation of an entity group transaction, as the SDK takes it."""
 
 
 class Tables:
@@ -107,13 +109,18 @@ async def merge(table: TableClient, entity: Entity, *, etag: str | None = None) 
     """
     condition: dict[str, Any] = {}
     if etag is not None:
-        condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
+        condition = if_as_read(etag)
     async with store_call():
         try:
             await table.update_entity(plain(entity), mode=UpdateMode.MERGE, **condition)
         except (ResourceNotFoundError, ResourceModifiedError):
             return False
     return True
+
+
+def if_as_read(etag: str | None) -> dict[str, Any]:
+    """The condition of a write that is to fail if the row is not as read any more."""
+    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
 
 async def replace_as_read(table: TableClient, entity: Entity, etag: str | None) -> str | None:
@@ -123,8 +130,7 @@ async def replace_as_read(table: TableClient, entity: Entity, etag: str | None) 
             written = await table.update_entity(
                 plain(entity),
                 mode=UpdateMode.REPLACE,
-                etag=etag,
-                match_condition=MatchConditions.IfNotModified,
+                **if_as_read(etag),
             )
         except (ResourceNotFoundError, ResourceModifiedError):
             return None
@@ -138,34 +144,82 @@ async def delete_as_read(table: TableClient, entity: Entity, etag: str) -> bool:
     and then every caller would believe to have been the one.
     """
     keys = plain({"PartitionKey": entity["PartitionKey"], "RowKey": entity["RowKey"]})
-    condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
     async with store_call():
         try:
-            await table.submit_transaction([("delete", keys, condition)])
+            await table.submit_transaction([("delete", keys, if_as_read(etag))])
         except TableTransactionError as exc:
-            if exc.status_code in _NOT_THERE_AS_READ:
+            if exc.status_code in NOT_THERE_AS_READ:
                 return False
             raise
     return True
 
 
 async def rows_between(
-    table: TableClient, partition: str, low: str, high: str
+    table: TableClient,
+    partition: str,
+    low: str,
+    high: str,
+    *,
+    where: Mapping[str, str] | None = None,
+    no_later_than: tuple[str, datetime] | None = None,
 ) -> AsyncIterator[Entity]:
     """The rows of one partition with `low <= RowKey < high`, in the order of their keys."""
+    pages = pages_between(table, partition, low, high, where=where, no_later_than=no_later_than)
+    async for page in pages:
+        for entity in page:
+            yield entity
+
+
+async def keys_between(
+    table: TableClient,
+    partition: str,
+    low: str,
+    high: str,
+    *,
+    where: Mapping[str, str] | None = None,
+) -> AsyncIterator[list[str]]:
+    """The row keys with `low <= RowKey < high`, page by page, and nothing else of the rows.
+
+    `where` names columns and the text that each must hold.
+    """
+    async for page in pages_between(table, partition, low, high, select=("RowKey",), where=where):
+        yield [str(entity["RowKey"]) for entity in page]
+
+
+async def pages_between(
+    table: TableClient,
+    partition: str,
+    low: str,
+    high: str,
+    *,
+    select: tuple[str, ...] | None = None,
+    where: Mapping[str, str] | None = None,
+    no_later_than: tuple[str, datetime] | None = None,
+) -> AsyncIterator[list[Entity]]:
+    """Rows with `low <= RowKey < high`, page by page; with `select` these columns of them.
+
+    `where` names columns and the text that each must hold, `no_later_than` a column and the latest
+    time that it may hold.
+    """
+    text = "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high"
+    parameters: dict[str, object] = {"partition": partition, "low": low, "high": high}
+    for number, (column, wanted) in enumerate((where or {}).items()):
+        text += f" and {column} eq @where{number}"
+        parameters[f"where{number}"] = wanted
+    if no_later_than is not None:
+        text += f" and {no_later_than[0]} le @latest"
+        parameters["latest"] = no_later_than[1]
     rows = table.query_entities(
-        "PartitionKey eq @partition and RowKey ge @low and RowKey lt @high",
-        parameters=plain({"partition": partition, "low": low, "high": high}),
+        text, parameters=plain(parameters), select=list(select) if select else None
     )
     pages = rows.by_page()
     while True:
         async with store_call():
             try:
-                page = [entity async for entity in await anext(pages)]
+                page: list[Entity] = [entity async for entity in await anext(pages)]
             except StopAsyncIteration:
                 return
-        for entity in page:
-            yield entity
+        yield page
 
 
 def plain(entity: Entity) -> dict[str, Any]:

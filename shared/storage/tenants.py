@@ -1,22 +1,36 @@
-"""The tables `tenants` and `tenantkeys`: a customer's own row, its Flow names, its data keys."""
+"""The table `tenants`: a customer's own row, its settings and their changes, its Flow names."""
 
-import json
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from shared.model import OrgId, Tenant, TenantId, WrappedKey
+from azure.data.tables import TableTransactionError, UpdateMode
+
+from shared.errors import StorageFailedError
+from shared.model import SettingsChange, Tenant, TenantId, TenantStatus
+from shared.storage.gates import TENANT_GATE, insert_through
+from shared.storage.run_keys import descending_time
 from shared.storage.tables import (
+    NOT_THERE_AS_READ,
     Entity,
+    Operation,
     Tables,
     etag_of,
     get,
+    if_as_read,
     insert,
+    merge,
+    pages_between,
+    plain,
     row_is_readable,
     rows_between,
+    store_call,
     utc,
 )
+from shared.storage.tenant_settings import settings_from, settings_text
 
-_TENANT_ROW: Final = "tenant"
+TENANT_ROW: Final = "tenant"
+_ATTEMPTS: Final = 5
 
 
 class TableTenantStore:
@@ -26,30 +40,95 @@ class TableTenantStore:
         self._tables = tables
 
     async def load(self, tenant: TenantId) -> Tenant | None:
-        entity = await get(self._tables["tenants"], tenant, _TENANT_ROW)
+        entity = await get(self._tables["tenants"], tenant, TENANT_ROW)
         return None if entity is None else _tenant(tenant, entity)
+
+    async def ids(self) -> Sequence[TenantId]:
+        """Across partitions, so a scan: for timers, never for a request."""
+        rows = self._tables["tenants"].query_entities(
+            "RowKey eq @row", parameters={"row": TENANT_ROW}, select=["PartitionKey"]
+        )
+        found: list[TenantId] = []
+        pages = rows.by_page()
+        while True:
+            async with store_call():
+                try:
+                    page = [entity async for entity in await anext(pages)]
+                except StopAsyncIteration:
+                    return found
+            with row_is_readable():
+                found += [TenantId.parse(entity["PartitionKey"]) for entity in page]
 
     async def create(self, tenant: Tenant) -> bool:
         return await insert(
             self._tables["tenants"],
             {
                 "PartitionKey": tenant.id,
-                "RowKey": _TENANT_ROW,
+                "RowKey": TENANT_ROW,
                 "provider": tenant.provider,
                 "region": tenant.region,
-                "status": "active" if tenant.is_active else "disabled",
+                "status": tenant.status.value,
                 "epoch": tenant.epoch,
                 "created_at": tenant.created_at,
-                "settings": json.dumps({"allowed_orgs": tenant.allowed_orgs}),
+                "settings": settings_text(tenant.settings),
                 "floor_key_version": tenant.floor_key_version,
                 "sealed_directory": tenant.sealed_directory,
                 "sealed_pseudonym_key": tenant.sealed_pseudonym_key,
             },
         )
 
+    async def change_settings(self, tenant: Tenant, change: SettingsChange) -> Tenant | None:
+        settled = {
+            "PartitionKey": tenant.id,
+            "RowKey": TENANT_ROW,
+            "settings": settings_text(tenant.settings),
+        }
+        told = {
+            "PartitionKey": tenant.id,
+            "RowKey": f"audit|{descending_time(change.changed_at)}|{change.id}",
+            "changed_at": change.changed_at,
+            "changed_by": change.changed_by,
+            "changed": ",".join(change.changed),
+        }
+        operations: list[Operation] = [
+            ("update", plain(settled), {"mode": UpdateMode.MERGE, **if_as_read(tenant.etag)}),
+            ("create", plain(told)),
+        ]
+        async with store_call():
+            try:
+                written = await self._tables["tenants"].submit_transaction(operations)
+            except TableTransactionError as exc:
+                if exc.status_code in NOT_THERE_AS_READ:
+                    return None
+                raise
+            return dataclasses.replace(tenant, etag=str(written[0]["etag"]))
+
+    async def settings_changes(self, tenant: TenantId, *, limit: int) -> Sequence[SettingsChange]:
+        found: list[SettingsChange] = []
+        async for page in pages_between(self._tables["tenants"], tenant, "audit|", "audit}"):
+            found += [_settings_change(entity) for entity in page]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    async def begin_deletion(self, tenant: TenantId) -> None:
+        for _ in range(_ATTEMPTS):
+            found = await self.load(tenant)
+            if found is None:
+                return
+            row = {
+                "PartitionKey": tenant,
+                "RowKey": TENANT_ROW,
+                "status": TenantStatus.DELETING.value,
+                "epoch": found.epoch + 1,
+            }
+            if await merge(self._tables["tenants"], row, etag=found.etag):
+                return
+        raise StorageFailedError
+
     async def remember_flow_name(self, tenant: TenantId, flow_id: str, sealed: bytes) -> None:
         row = {"PartitionKey": tenant, "RowKey": f"flow|{flow_id}", "sealed_name": sealed}
-        await insert(self._tables["tenants"], row)
+        await insert_through(self._tables["tenants"], TENANT_GATE, row)
 
     async def sealed_flow_names(self, tenant: TenantId) -> Mapping[str, bytes]:
         names: dict[str, bytes] = {}
@@ -59,45 +138,16 @@ class TableTenantStore:
         return names
 
 
-class TableTenantKeyStore:
-    """Satisfies `ports.TenantKeyStore`. Row keys are `v1`, `v2`, …"""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    async def load(self, tenant: TenantId, version: int) -> WrappedKey | None:
-        entity = await get(self._tables["tenantkeys"], tenant, f"v{version}")
-        return None if entity is None else _wrapped_key(tenant, entity)
-
-    async def newest(self, tenant: TenantId) -> WrappedKey | None:
-        rows = rows_between(self._tables["tenantkeys"], tenant, "v", "w")
-        keys = [_wrapped_key(tenant, row) async for row in rows]
-        return max(keys, key=lambda key: key.version, default=None)
-
-    async def create(self, key: WrappedKey) -> bool:
-        return await insert(
-            self._tables["tenantkeys"],
-            {
-                "PartitionKey": key.tenant,
-                "RowKey": f"v{key.version}",
-                "wrapped": key.wrapped,
-                "kek_id": key.kek_id,
-                "created_at": key.created_at,
-            },
-        )
-
-
 def _tenant(tenant: TenantId, entity: Entity) -> Tenant:
     with row_is_readable():
-        settings = json.loads(entity["settings"])
         return Tenant(
             id=tenant,
             provider=entity["provider"],
             region=entity["region"],
-            is_active=entity["status"] == "active",
+            status=TenantStatus(entity["status"]),
             epoch=int(entity["epoch"]),
             created_at=utc(entity["created_at"]),
-            allowed_orgs=tuple(OrgId.parse(org) for org in settings["allowed_orgs"]),
+            settings=settings_from(entity["settings"]),
             floor_key_version=int(entity["floor_key_version"]),
             sealed_directory=bytes(entity["sealed_directory"]),
             sealed_pseudonym_key=bytes(entity["sealed_pseudonym_key"]),
@@ -105,12 +155,11 @@ def _tenant(tenant: TenantId, entity: Entity) -> Tenant:
         )
 
 
-def _wrapped_key(tenant: TenantId, entity: Entity) -> WrappedKey:
+def _settings_change(entity: Entity) -> SettingsChange:
     with row_is_readable():
-        return WrappedKey(
-            tenant=tenant,
-            version=int(entity["RowKey"].removeprefix("v")),
-            wrapped=bytes(entity["wrapped"]),
-            kek_id=entity["kek_id"],
-            created_at=utc(entity["created_at"]),
+        return SettingsChange(
+            id=entity["RowKey"].rpartition("|")[2],
+            changed_at=utc(entity["changed_at"]),
+            changed_by=str(entity["changed_by"]),
+            changed=tuple(str(entity["changed"]).split(",")),
         )

@@ -2,7 +2,8 @@
 
 from shared.errors import StorageFailedError
 from shared.model import TenantId, User, UserId
-from shared.storage.tables import Tables, etag_of, get, insert, merge, row_is_readable, utc
+from shared.storage.gates import TENANT_GATE, insert_through
+from shared.storage.tables import Entity, Tables, etag_of, get, merge, row_is_readable, utc
 
 _ATTEMPTS = 5
 
@@ -25,12 +26,14 @@ class TableUserStore:
                 epoch=int(entity["epoch"]),
                 created_at=utc(entity["created_at"]),
                 last_seen_day=str(entity["last_seen_day"]),
+                is_leaving=bool(entity.get("is_leaving", False)),
                 etag=etag_of(entity),
             )
 
     async def create(self, user: User) -> bool:
-        return await insert(
+        return await insert_through(
             self._tables["users"],
+            TENANT_GATE,
             {
                 "PartitionKey": user.tenant,
                 "RowKey": user.id,
@@ -46,12 +49,18 @@ class TableUserStore:
         await merge(self._tables["users"], row)
 
     async def end_sessions(self, tenant: TenantId, user: UserId) -> None:
+        await self._move_on(tenant, user, {})
+
+    async def begin_deletion(self, tenant: TenantId, user: UserId) -> None:
+        await self._move_on(tenant, user, {"is_leaving": True})
+
+    async def _move_on(self, tenant: TenantId, user: UserId, columns: Entity) -> None:
         """Count the epoch up by one conditional write, so that no two callers lose a step."""
         for _ in range(_ATTEMPTS):
             found = await self.load(tenant, user)
             if found is None:
                 return
-            row = {"PartitionKey": tenant, "RowKey": user, "epoch": found.epoch + 1}
+            row = {"PartitionKey": tenant, "RowKey": user, "epoch": found.epoch + 1, **columns}
             if await merge(self._tables["users"], row, etag=found.etag):
                 return
         raise StorageFailedError

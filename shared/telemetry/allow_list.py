@@ -58,6 +58,7 @@ EventName = Literal[
     "exported",
     "dependency_failed",
     "dependency_recovered",
+    "clock_wrong",
     "library_warning",
     "telemetry_lost",
 ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from shared.errors import (
     CompletionNotYoursError,
+    FlowRunnerError,
     InvalidStateError,
     StorageFailedError,
     UpstreamError,
@@ -50,7 +51,11 @@ class CompleteConnection:
         if taken.expires_at <= self.clock():
             await try_to_revoke(self.login, grant)
             raise InvalidStateError
-        connection = await self._activate(caller, grant)
+        try:
+            connection = await self._activate(caller, grant)
+        except FlowRunnerError:
+            await try_to_revoke(self.login, grant)  # its code is used up: nobody can claim it now
+            raise
         self.access.forget(caller, grant.org)
         event("connected", tenant=caller.tenant, user=caller.user)
         return ConnectedOrg(
@@ -82,7 +87,7 @@ class CompleteConnection:
                     return fresh
                 continue
             newer = replace(fresh, generation=old.generation + 1, etag=old.etag)
-            if (written := await self.connections.replace(newer)) is not None:
+            if (written := await self.connections.renew(newer)) is not None:
                 await self._revoke_replaced(old, grant)
                 return written
         raise StorageFailedError

@@ -105,7 +105,8 @@ class FinishConnection:
         tenant = await self.tenants.load(taken.tenant)
         if tenant is None or not tenant.is_active:
             raise TenantNotAllowedError
-        if tenant.allowed_orgs and grant.org not in tenant.allowed_orgs:
+        allowed = tenant.settings.allowed_orgs
+        if allowed and grant.org not in allowed:
             raise OrgNotAllowedError
 
     async def _keep(self, taken: Pending, grant: Grant) -> OneTimeCode:

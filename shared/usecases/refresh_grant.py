@@ -110,7 +110,10 @@ class RefreshGrant:
         Unless the user has connected anew meanwhile, which is what ended the old grant: then the
         new one serves. Raises NotConnectedError.
         """
-        written = await self._write(leased, lambda row: _without_lease(replace(row, health=health)))
+        ended_at = self.clock() if health.action == "reconnect" else None
+        written = await self._write(
+            leased, lambda row: _without_lease(replace(row, health=health, ended_at=ended_at))
+        )
         if written is not None:
             event("grant_ended", tenant=leased.tenant, user=leased.user, health=health.value)
             raise NotConnectedError(health.value, health.action)
@@ -141,6 +144,7 @@ class RefreshGrant:
             generation=leased.generation + 1,
             sealed_grant=sealed,
             last_used_day=today,
+            ended_at=None,
         )
 
     async def _superseded(self, leased: Connection, new: Grant, sealed: bytes) -> Access:

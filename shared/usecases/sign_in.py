@@ -1,28 +1,39 @@
 """Sign in with the identity that the user already has: a foreign token in, a session out."""
 
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.errors import OtherRegionError, StorageFailedError, TenantNotAllowedError
+from shared.errors import (
+    DeletionInProgressError,
+    OtherRegionError,
+    StorageFailedError,
+    TenantNotAllowedError,
+)
 from shared.limits import RateLimit
 from shared.model import (
     Caller,
     Connection,
+    DataSubject,
     Identity,
     Place,
     Provider,
     SessionClaims,
     Tenant,
     TenantId,
+    TenantSettings,
+    TenantStatus,
     User,
     UserId,
 )
 from shared.ports import (
     Clock,
     ConnectionStore,
+    DeletionStore,
+    Gates,
     IdentityVerifier,
     OnBehalfOf,
     Pseudonyms,
@@ -57,6 +68,8 @@ class SignIn:
     allowed_tenants: AbstractSet[str] | None
     tenant_regions: Mapping[str, tuple[str, str]]
     region: str
+    gates: Gates
+    deletions: DeletionStore
     tenants: TenantStore
     users: UserStore
     connections: ConnectionStore
@@ -91,24 +104,34 @@ class SignIn:
         tenant = await self.tenants.load(identity.tenant)
         if tenant is None:
             tenant = await self._create_tenant(identity)
+        if tenant.status is TenantStatus.DELETING:
+            raise DeletionInProgressError
         if not tenant.is_active:
             raise TenantNotAllowedError
         return tenant
 
+    async def _require_no_deletion(self, subject: DataSubject) -> None:
+        """Whoever has no row yet may be somebody whose rows are just being deleted."""
+        for deletion in await self.deletions.of_tenant(subject.tenant):
+            if deletion.is_under_way and deletion.user in (None, subject.user):
+                raise DeletionInProgressError
+
     async def _create_tenant(self, identity: Identity) -> Tenant:
         """Of several first sign-ins at once one writes the row, and all read that one."""
         tenant_id = identity.tenant
-        await self.vault.create_key(tenant_id)
+        await self._require_no_deletion(DataSubject(tenant=tenant_id))
+        key_version = await self.vault.create_key(tenant_id)
+        await self.gates.open(tenant_id)
         created = await self.tenants.create(
             Tenant(
                 id=tenant_id,
                 provider=identity.provider,
                 region=self.region,
-                is_active=True,
-                epoch=0,
+                status=TenantStatus.ACTIVE,
+                epoch=_first_epoch(),
                 created_at=self.clock(),
-                allowed_orgs=(),
-                floor_key_version=1,
+                settings=TenantSettings(),
+                floor_key_version=key_version,
                 sealed_directory=await self.vault.seal(
                     _place(tenant_id, "sealed_directory"), identity.directory.encode()
                 ),
@@ -130,12 +153,16 @@ class SignIn:
         today = self.clock().date().isoformat()
         user = await self.users.load(identity.tenant, user_id)
         if user is None:
+            await self._require_no_deletion(DataSubject(tenant=identity.tenant, user=user_id))
+            await self.gates.open_for(identity.tenant, user_id)
             await self.users.create(await self._new_user(identity, user_id, today))
             user = await self.users.load(identity.tenant, user_id)
         elif user.last_seen_day != today:
             await self.users.saw(identity.tenant, user_id, today)
         if user is None:
             raise StorageFailedError
+        if user.is_leaving:
+            raise DeletionInProgressError
         return user
 
     async def _new_user(self, identity: Identity, user_id: UserId, today: str) -> User:
@@ -147,7 +174,7 @@ class SignIn:
             id=user_id,
             tenant=identity.tenant,
             sealed_identity=await self.vault.seal(place, plain),
-            epoch=0,
+            epoch=_first_epoch(),
             created_at=self.clock(),
             last_seen_day=today,
         )
@@ -173,6 +200,11 @@ class SignIn:
         return SignedIn(
             session=session, caller=caller, region=tenant.region, connections=connections
         )
+
+
+def _first_epoch() -> int:
+    """At random: a session of somebody who was deleted and came back is none of the new one's."""
+    return secrets.randbelow(2**30)
 
 
 def _place(tenant: TenantId, column: str) -> Place:

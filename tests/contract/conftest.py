@@ -12,6 +12,7 @@ from local.stack_info import StackInfo
 from shared import ports
 from shared.model import TenantId
 from shared.outside import Azure
+from tests.contract.rows import ALICE, BOB, LONGER
 from tests.contract.salesforce import FakeScene, Scene, SimulatedScene
 from tests.fakes import World
 from tests.settings import settings
@@ -28,7 +29,11 @@ async def azure(stack: StackInfo, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     endpoint from the environment, as it does in App Service."""
     monkeypatch.setenv("IDENTITY_ENDPOINT", stack.identity_endpoint)
     monkeypatch.setenv("IDENTITY_HEADER", made_up.IDENTITY_HEADER)
-    chosen = settings(tables_endpoint=stack.tables, public_base_url=f"{stack.service_https}/api")
+    chosen = settings(
+        tables_endpoint=stack.tables,
+        backup_endpoint=stack.blobs,
+        public_base_url=f"{stack.service_https}/api",
+    )
     outside = Azure(chosen, pinned_network(stack))
     yield outside
     await outside.close()
@@ -52,6 +57,19 @@ def tenant() -> TenantId:
 @pytest.fixture
 def other_tenant() -> TenantId:
     return TenantId.parse(f"ms-{uuid4()}")
+
+
+@pytest.fixture
+async def admitted(outside: ports.Outside, tenant: TenantId, other_tenant: TenantId) -> None:
+    """Rows of ALICE and BOB may be inserted in both tenants."""
+    await admit(outside, tenant, other_tenant)
+
+
+async def admit(outside: ports.Outside, *tenants: TenantId) -> None:
+    for one in tenants:
+        await outside.gates.open(one)
+        for user in (ALICE, BOB, LONGER):
+            await outside.gates.open_for(one, user)
 
 
 @pytest.fixture(params=BOTH)

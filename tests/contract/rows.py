@@ -12,6 +12,8 @@ from shared.model import (
     Run,
     Tenant,
     TenantId,
+    TenantSettings,
+    TenantStatus,
     User,
     UserId,
 )
@@ -19,6 +21,8 @@ from tests.fakes import CONTOSO_ORG, NOON
 
 ALICE = UserId("u-alicealicealicealicealiceal")
 BOB = UserId("u-bobbobbobbobbobbobbobbobbo")
+LONGER = UserId(ALICE + "2")
+"""An id that begins like hers."""
 EXACT = datetime(2026, 1, 15, 12, 30, 15, 123456, tzinfo=UTC)
 """A time with microseconds: what the service's clock gives."""
 
@@ -28,10 +32,10 @@ def tenant_row(tenant: TenantId, *, directory: bytes = b"sealed directory") -> T
         id=tenant,
         provider="microsoft",
         region="westeurope",
-        is_active=True,
+        status=TenantStatus.ACTIVE,
         epoch=0,
         created_at=EXACT,
-        allowed_orgs=(CONTOSO_ORG,),
+        settings=TenantSettings(allowed_orgs=(CONTOSO_ORG,)),
         floor_key_version=1,
         sealed_directory=directory,
         sealed_pseudonym_key=b"\x00sealed\xff",

@@ -7,8 +7,10 @@ import pytest
 
 from shared import ports
 from shared.model import Connection, Health, TenantId
-from tests.contract.rows import ALICE, BOB, EXACT, connection_row
+from tests.contract.rows import ALICE, BOB, LONGER, EXACT, connection_row
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG
+
+pytestmark = pytest.mark.usefixtures("admitted")
 
 
 @pytest.fixture
@@ -152,12 +154,11 @@ async def test_a_row_that_changed_since_it_was_read_is_not_deleted(
 async def test_the_connections_of_a_user_are_those_of_that_user_in_that_tenant(
     store: ports.ConnectionStore, tenant: TenantId, other_tenant: TenantId
 ) -> None:
-    longer = type(ALICE)(ALICE + "2")  # a name that begins like hers
     for row in (
         connection_row(tenant, ALICE, FABRIKAM_ORG),
         connection_row(tenant, ALICE, CONTOSO_ORG),
         connection_row(tenant, BOB),
-        connection_row(tenant, longer),
+        connection_row(tenant, LONGER),
         connection_row(other_tenant, ALICE),
     ):
         await store.create(row)

@@ -9,6 +9,8 @@ from shared import ports
 from shared.model import PendingKind, TenantId
 from tests.contract.rows import pending_row
 
+pytestmark = pytest.mark.usefixtures("admitted")
+
 DIGEST = hashlib.sha256(b"code").hexdigest()
 OTHER = hashlib.sha256(b"another code").hexdigest()
 

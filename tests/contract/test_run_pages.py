@@ -13,6 +13,8 @@ from shared.storage.runs import TableRunStore, _entity
 from shared.storage.tables import plain
 from tests.contract.rows import ALICE, BOB, idempotency, run_row
 
+pytestmark = pytest.mark.usefixtures("admitted")
+
 
 @pytest.fixture
 def store(outside: ports.Outside) -> ports.RunStore:

@@ -10,6 +10,8 @@ from shared.errors import IdempotencyKeyReusedError
 from shared.model import Run, RunOutcome, TenantId
 from tests.contract.rows import ALICE, EXACT, idempotency, run_row
 
+pytestmark = pytest.mark.usefixtures("admitted")
+
 
 @pytest.fixture
 def store(outside: ports.Outside) -> ports.RunStore:

@@ -7,10 +7,12 @@ import pytest
 from shared import ports
 from shared.model import TenantId, WrappedKey
 from shared.outside import Azure
-from shared.storage.tenants import TableTenantKeyStore
+from shared.storage.tenant_keys import TableTenantKeyStore
 from tests.contract.conftest import BOTH
 from tests.contract.rows import EXACT, tenant_row
 from tests.fakes.stores import MemoryTenantKeyStore
+
+pytestmark = pytest.mark.usefixtures("admitted")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from shared.errors import StorageFailedError
 from shared.model import PendingKind, TenantId
 from shared.outside import Azure
 from shared.storage.runs import run_row_key
-from shared.storage.tenants import TableTenantKeyStore
+from shared.storage.tenant_keys import TableTenantKeyStore
 from tests.contract.rows import (
     ALICE,
     connection_row,

@@ -9,6 +9,8 @@ from shared import ports
 from shared.model import TenantId
 from tests.contract.rows import ALICE, BOB, user_row
 
+pytestmark = pytest.mark.usefixtures("admitted")
+
 
 @pytest.fixture
 def store(outside: ports.Outside) -> ports.UserStore:

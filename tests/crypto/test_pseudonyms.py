@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.crypto.pseudonyms import KeyedPseudonyms
+from shared.crypto.pseudonyms import KeyedPseudonyms, pseudonym_key_place
 from shared.errors import KeyVaultFailedError
 from shared.model import FlowName, Identity, TenantId
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
@@ -108,10 +108,31 @@ async def test_the_key_is_read_once_and_remembered_for_ten_minutes(world: World)
     fresh = world.another_instance()
     pseudonyms: KeyedPseudonyms = fresh.pseudonyms
     first = await pseudonyms.user_id(person(world, "alice"))
-    world.tenants.faults.plan("load", KeyVaultFailedError, times=1)
+    unwrapped = world.key_wrapper.unwrapped
 
     world.clock.move(seconds=599)
     assert await pseudonyms.user_id(person(world, "alice")) == first
+    assert world.key_wrapper.unwrapped == unwrapped
+
     world.clock.move(seconds=1)
+    world.key_wrapper.faults.plan("unwrap", KeyVaultFailedError)
     with pytest.raises(KeyVaultFailedError):
         await pseudonyms.user_id(person(world, "alice"))
+
+
+async def test_n07_a_tenant_that_comes_back_has_other_pseudonyms_on_every_instance(
+    world: World,
+) -> None:
+    fresh = world.another_instance()
+    first = await fresh.pseudonyms.user_id(person(world, "alice"))
+    tenant = person(world, "alice").tenant
+    place = pseudonym_key_place(tenant)
+    world.tenants.change(
+        tenant, sealed_pseudonym_key=await world.vault.seal(place, b"another life's key")
+    )
+
+    world.clock.move(seconds=5)
+    second = await fresh.pseudonyms.user_id(person(world, "alice"))
+
+    assert second != first
+    assert await world.another_instance().pseudonyms.user_id(person(world, "alice")) == second

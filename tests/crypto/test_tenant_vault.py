@@ -15,6 +15,8 @@ from tests.fakes.stores import MemoryTenantKeyStore
 TENANT = TenantId.parse("ms-7c1e5b9a-3f64-4d0e-9b7a-2f8d61c0a4e3")
 OTHER = TenantId.parse("ms-00000000-0000-4000-8000-000000000000")
 PLAIN = b"a refresh token"
+FIRST = int(NOON.timestamp())
+"""The version of a tenant's first key is when it was made, in seconds."""
 
 
 class Rig:
@@ -66,7 +68,7 @@ async def test_what_one_instance_seals_another_opens(rig: Rig) -> None:
 
 async def test_the_stored_key_is_wrapped(rig: Rig) -> None:
     sealed = await rig.vault.seal(place(), PLAIN)
-    stored = rig.keys.rows[TENANT, 1]
+    stored = rig.keys.rows[TENANT, FIRST]
     data_key = await rig.wrapper.unwrap(stored.wrapped, stored.kek_id)
 
     assert envelope.open_envelope(data_key, place(), sealed) == PLAIN
@@ -97,7 +99,7 @@ async def test_of_many_first_sign_ins_one_key_remains_and_all_seal_with_it() -> 
 
 
 async def test_two_tenants_have_two_keys(rig: Rig) -> None:
-    first, second = rig.keys.rows[TENANT, 1], rig.keys.rows[OTHER, 1]
+    first, second = rig.keys.rows[TENANT, FIRST], rig.keys.rows[OTHER, FIRST]
 
     data_keys = {await rig.wrapper.unwrap(key.wrapped, key.kek_id) for key in (first, second)}
 
@@ -114,8 +116,8 @@ async def test_c01_a_value_of_one_tenant_does_not_open_for_another(rig: Rig) -> 
 async def test_c05_the_wrapped_key_of_another_tenant_opens_nothing(rig: Rig) -> None:
     """Somebody who can write rows puts a key that they know in place of the tenant's."""
     sealed = await rig.vault.seal(place(), PLAIN)
-    stolen = rig.keys.rows[OTHER, 1]
-    rig.keys.rows[TENANT, 1] = stolen
+    stolen = rig.keys.rows[OTHER, FIRST]
+    rig.keys.rows[TENANT, FIRST] = stolen
 
     with pytest.raises(KeyVaultFailedError):
         await rig.another_instance().open(place(), sealed)
@@ -123,10 +125,10 @@ async def test_c05_the_wrapped_key_of_another_tenant_opens_nothing(rig: Rig) -> 
 
 async def test_c05_an_altered_wrapped_key_harms_its_tenant_alone(rig: Rig) -> None:
     sealed = await rig.vault.seal(place(OTHER), PLAIN)
-    key = rig.keys.rows[TENANT, 1]
-    rig.keys.rows[TENANT, 1] = WrappedKey(
+    key = rig.keys.rows[TENANT, FIRST]
+    rig.keys.rows[TENANT, FIRST] = WrappedKey(
         tenant=TENANT,
-        version=1,
+        version=FIRST,
         wrapped=bytes([key.wrapped[0] ^ 1]) + key.wrapped[1:],
         kek_id=key.kek_id,
         created_at=NOON,
@@ -216,7 +218,7 @@ async def test_c08_when_key_vault_is_away_nothing_is_sealed_in_another_way(rig: 
 
 
 async def test_a_failure_of_the_store_is_told_and_not_remembered(rig: Rig) -> None:
-    rig.keys.faults.plan("newest", StorageFailedError)
+    rig.keys.faults.plan("all", StorageFailedError)
 
     with pytest.raises(StorageFailedError):
         await rig.vault.seal(place(), PLAIN)
@@ -226,7 +228,7 @@ async def test_a_failure_of_the_store_is_told_and_not_remembered(rig: Rig) -> No
 
 async def test_a_disabled_wrapping_key_closes_its_tenants_once_memory_has_faded(rig: Rig) -> None:
     sealed = await rig.vault.seal(place(), PLAIN)
-    rig.wrapper.disable(rig.keys.rows[TENANT, 1].kek_id)
+    rig.wrapper.disable(rig.keys.rows[TENANT, FIRST].kek_id)
     rig.clock.move(minutes=10)
 
     with pytest.raises(KeyVaultFailedError):
@@ -235,20 +237,103 @@ async def test_a_disabled_wrapping_key_closes_its_tenants_once_memory_has_faded(
 
 async def test_c06_after_a_rotation_the_new_version_seals_and_the_old_still_opens(rig: Rig) -> None:
     old = await rig.vault.seal(place(), PLAIN)
-    await rig.add_version(2, bytes(range(32)))
+    await rig.add_version(FIRST + 1, bytes(range(32)))
     rig.clock.move(minutes=10)
 
     new = await rig.vault.seal(place(), PLAIN)
 
-    assert [envelope.key_version_of(one) for one in (old, new)] == [1, 2]
+    assert [envelope.key_version_of(one) for one in (old, new)] == [FIRST, FIRST + 1]
     assert await rig.vault.open(place(), old) == PLAIN
     assert await rig.vault.open(place(), new) == PLAIN
 
 
 async def test_a_value_of_a_newer_version_opens_before_this_instance_knows_of_it(rig: Rig) -> None:
-    await rig.vault.seal(place(), PLAIN)  # this instance remembers version 1
-    await rig.add_version(2, bytes(range(32)))
+    await rig.vault.seal(place(), PLAIN)  # this instance remembers the first version
+    await rig.add_version(FIRST + 1, bytes(range(32)))
     sealed = await rig.another_instance().seal(place(), PLAIN)
 
-    assert envelope.key_version_of(sealed) == 2
+    assert envelope.key_version_of(sealed) == FIRST + 1
     assert await rig.vault.open(place(), sealed) == PLAIN
+
+
+# --- a destroyed key -----------------------------------------------------------------------------
+
+
+async def test_c07_a_destroyed_key_is_out_of_every_instances_memory_within_five_seconds(
+    rig: Rig,
+) -> None:
+    other = rig.another_instance()
+    sealed = await other.seal(place(), PLAIN)
+
+    await rig.vault.destroy_keys(TENANT)
+    rig.clock.move(seconds=5)
+
+    for vault in (rig.vault, other):
+        with pytest.raises(KeyVaultFailedError):
+            await vault.open(place(), sealed)
+        with pytest.raises(KeyVaultFailedError):
+            await vault.seal(place(), PLAIN)
+
+
+async def test_c07_destroying_one_tenants_keys_leaves_the_others(rig: Rig) -> None:
+    sealed = await rig.vault.seal(place(OTHER), PLAIN)
+
+    await rig.vault.destroy_keys(TENANT)
+
+    assert await rig.another_instance().open(place(OTHER), sealed) == PLAIN
+
+
+async def test_n07_a_tenant_that_comes_back_has_a_key_of_a_version_never_used_before(
+    rig: Rig,
+) -> None:
+    """Nothing that an instance still remembers of the first life serves in the second."""
+    other = rig.another_instance()
+    old = await other.seal(place(), PLAIN)
+    await rig.vault.destroy_keys(TENANT)
+    rig.clock.move(seconds=10)
+
+    await rig.vault.create_key(TENANT)
+    sealed = await other.seal(place(), PLAIN)
+
+    assert envelope.key_version_of(sealed) > envelope.key_version_of(old)
+    assert await rig.another_instance().open(place(), sealed) == PLAIN
+    for vault in (rig.vault, other, rig.another_instance()):
+        with pytest.raises(KeyVaultFailedError):
+            await vault.open(place(), old)
+
+
+# --- a customer's own key ------------------------------------------------------------------------
+
+CUSTOMER_KEY = "https://contoso.vault.azure.net/keys/flowrunner"
+
+
+async def test_b1_a_customers_key_wraps_what_ours_wrapped_before(rig: Rig) -> None:
+    sealed = await rig.vault.seal(place(), PLAIN)
+    rig.wrapper.add_customer_key(CUSTOMER_KEY)
+
+    await rig.vault.rewrap(TENANT, by=CUSTOMER_KEY)
+
+    kek_id = rig.keys.rows[TENANT, FIRST].kek_id
+    assert kek_id.startswith(f"{CUSTOMER_KEY}/")
+    assert await rig.another_instance().open(place(), sealed) == PLAIN
+
+
+async def test_b1_a_disabled_customer_key_closes_that_tenant_alone(rig: Rig) -> None:
+    sealed, theirs = await rig.vault.seal(place(), PLAIN), await rig.vault.seal(place(OTHER), PLAIN)
+    rig.wrapper.add_customer_key(CUSTOMER_KEY)
+    await rig.vault.rewrap(TENANT, by=CUSTOMER_KEY)
+    rig.wrapper.disable(rig.keys.rows[TENANT, FIRST].kek_id)
+    fresh = rig.another_instance()
+
+    with pytest.raises(KeyVaultFailedError):
+        await fresh.open(place(), sealed)
+    assert await fresh.open(place(OTHER), theirs) == PLAIN
+
+
+async def test_b1_a_key_that_we_may_not_use_changes_nothing(rig: Rig) -> None:
+    sealed = await rig.vault.seal(place(), PLAIN)
+
+    with pytest.raises(KeyVaultFailedError):
+        await rig.vault.rewrap(TENANT, by=CUSTOMER_KEY)
+
+    assert await rig.another_instance().open(place(), sealed) == PLAIN

@@ -2,21 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import count
 from typing import Any
 
 from shared.model import (
     Connection,
+    DataSubject,
+    Deletion,
+    DeletionState,
     OrgId,
     Pending,
     PendingKind,
+    SettingsChange,
     Tenant,
     TenantId,
+    TenantStatus,
     User,
     UserId,
     WrappedKey,
 )
 from tests.fakes.faults import Faults
+from tests.fakes.gates import MemoryGates
 
 _etags = count(1)
 
@@ -29,14 +36,20 @@ def new_etag() -> str:
 class MemoryTenantStore:
     """Satisfies `ports.TenantStore`."""
 
-    def __init__(self) -> None:
+    def __init__(self, gates: MemoryGates) -> None:
         self.faults = Faults()
+        self._gates = gates
         self.rows: dict[TenantId, Tenant] = {}
         self.flow_names: dict[tuple[TenantId, str], bytes] = {}
+        self.changes: dict[tuple[TenantId, str], SettingsChange] = {}
 
     async def load(self, tenant: TenantId) -> Tenant | None:
         async with self.faults.call("load"):
             return self.rows.get(tenant)
+
+    async def ids(self) -> Sequence[TenantId]:
+        async with self.faults.call("ids"):
+            return list(self.rows)
 
     async def create(self, tenant: Tenant) -> bool:
         async with self.faults.call("create"):
@@ -45,8 +58,29 @@ class MemoryTenantStore:
             self.rows[tenant.id] = replace(tenant, etag=new_etag())
             return True
 
+    async def change_settings(self, tenant: Tenant, change: SettingsChange) -> Tenant | None:
+        async with self.faults.call("change_settings"):
+            row = self.rows.get(tenant.id)
+            if row is None or row.etag != tenant.etag:
+                return None
+            self.rows[tenant.id] = replace(row, settings=tenant.settings, etag=new_etag())
+            self.changes[tenant.id, change.id] = change
+            return self.rows[tenant.id]
+
+    async def settings_changes(self, tenant: TenantId, *, limit: int) -> Sequence[SettingsChange]:
+        async with self.faults.call("settings_changes"):
+            own = [change for (owner, _), change in self.changes.items() if owner == tenant]
+            return sorted(own, key=lambda change: change.changed_at, reverse=True)[:limit]
+
+    async def begin_deletion(self, tenant: TenantId) -> None:
+        async with self.faults.call("begin_deletion"):
+            if tenant in self.rows:
+                epoch = self.rows[tenant].epoch + 1
+                self.change(tenant, status=TenantStatus.DELETING, epoch=epoch)
+
     async def remember_flow_name(self, tenant: TenantId, flow_id: str, sealed: bytes) -> None:
         async with self.faults.call("remember_flow_name"):
+            self._gates.require(tenant)
             self.flow_names.setdefault((tenant, flow_id), sealed)
 
     async def sealed_flow_names(self, tenant: TenantId) -> Mapping[str, bytes]:
@@ -56,7 +90,7 @@ class MemoryTenantStore:
             }
 
     def change(self, tenant: TenantId, **changes: Any) -> None:  # noqa: ANN401 - any field's type
-        """As an operator would: `change(tenant, is_active=False)`."""
+        """As an operator would: `change(tenant, status=TenantStatus.DISABLED)`."""
         self.rows[tenant] = replace(self.rows[tenant], **changes, etag=new_etag())
 
 
@@ -67,25 +101,36 @@ class MemoryTenantKeyStore:
         self.faults = Faults()
         self.rows: dict[tuple[TenantId, int], WrappedKey] = {}
 
-    async def load(self, tenant: TenantId, version: int) -> WrappedKey | None:
-        async with self.faults.call("load"):
-            return self.rows.get((tenant, version))
-
-    async def newest(self, tenant: TenantId) -> WrappedKey | None:
-        async with self.faults.call("newest"):
+    async def all(self, tenant: TenantId) -> Sequence[WrappedKey]:
+        async with self.faults.call("all"):
             own = [key for (owner, _), key in self.rows.items() if owner == tenant]
-            return max(own, key=lambda key: key.version, default=None)
+            return sorted(own, key=lambda key: key.version)
 
     async def create(self, key: WrappedKey) -> bool:
         async with self.faults.call("create"):
             return self.rows.setdefault((key.tenant, key.version), key) is key
 
+    async def rewrap(self, key: WrappedKey) -> bool:
+        async with self.faults.call("rewrap"):
+            found = self.rows.get((key.tenant, key.version))
+            if found is None:
+                return False
+            changed = replace(found, wrapped=key.wrapped, kek_id=key.kek_id)
+            self.rows[key.tenant, key.version] = changed
+            return True
+
+    async def destroy(self, tenant: TenantId) -> None:
+        async with self.faults.call("destroy"):
+            for key in [key for key in self.rows if key[0] == tenant]:
+                del self.rows[key]
+
 
 class MemoryUserStore:
     """Satisfies `ports.UserStore`."""
 
-    def __init__(self) -> None:
+    def __init__(self, gates: MemoryGates) -> None:
         self.faults = Faults()
+        self._gates = gates
         self.rows: dict[tuple[TenantId, UserId], User] = {}
 
     async def load(self, tenant: TenantId, user: UserId) -> User | None:
@@ -94,6 +139,7 @@ class MemoryUserStore:
 
     async def create(self, user: User) -> bool:
         async with self.faults.call("create"):
+            self._gates.require(user.tenant)
             if (user.tenant, user.id) in self.rows:
                 return False
             self.rows[user.tenant, user.id] = replace(user, etag=new_etag())
@@ -108,6 +154,12 @@ class MemoryUserStore:
             if (tenant, user) in self.rows:
                 self._change(tenant, user, epoch=self.rows[tenant, user].epoch + 1)
 
+    async def begin_deletion(self, tenant: TenantId, user: UserId) -> None:
+        async with self.faults.call("begin_deletion"):
+            if (tenant, user) in self.rows:
+                epoch = self.rows[tenant, user].epoch + 1
+                self._change(tenant, user, epoch=epoch, is_leaving=True)
+
     def _change(self, tenant: TenantId, user: UserId, **changes: Any) -> None:  # noqa: ANN401
         if (tenant, user) in self.rows:
             row = self.rows[tenant, user]
@@ -117,8 +169,9 @@ class MemoryUserStore:
 class MemoryConnectionStore:
     """Satisfies `ports.ConnectionStore`."""
 
-    def __init__(self) -> None:
+    def __init__(self, gates: MemoryGates) -> None:
         self.faults = Faults()
+        self._gates = gates
         self.rows: dict[tuple[TenantId, str], Connection] = {}
 
     async def load(self, tenant: TenantId, user: UserId, org: OrgId) -> Connection | None:
@@ -127,24 +180,49 @@ class MemoryConnectionStore:
 
     async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[Connection]:
         async with self.faults.call("of_user"):
-            own = (row for row in self.rows.values() if (row.tenant, row.user) == (tenant, user))
-            return sorted(own, key=lambda row: row.row_key)
+            return self._of(DataSubject(tenant=tenant, user=user))
+
+    async def of_subject(self, subject: DataSubject) -> Sequence[Connection]:
+        async with self.faults.call("of_subject"):
+            return self._of(subject)
+
+    async def ended(self, tenant: TenantId, *, before: datetime) -> Sequence[Connection]:
+        async with self.faults.call("ended"):
+            own = self._of(DataSubject(tenant=tenant))
+            return [row for row in own if row.ended_at is not None and row.ended_at <= before]
 
     async def create(self, connection: Connection) -> bool:
         async with self.faults.call("create"):
+            self._gates.require(connection.tenant, connection.user)
             key = (connection.tenant, connection.row_key)
             if key in self.rows:
                 return False
             self.rows[key] = replace(connection, etag=new_etag())
             return True
 
+    async def renew(self, connection: Connection) -> Connection | None:
+        async with self.faults.call("renew"):
+            self._gates.require(connection.tenant, connection.user)
+            return self._written(connection)
+
     async def replace(self, connection: Connection) -> Connection | None:
         async with self.faults.call("replace"):
-            if not self._is_as_read(connection):
-                return None
-            written = replace(connection, etag=new_etag())
-            self.rows[connection.tenant, connection.row_key] = written
-            return written
+            return self._written(connection)
+
+    def _written(self, connection: Connection) -> Connection | None:
+        if not self._is_as_read(connection):
+            return None
+        written = replace(connection, etag=new_etag())
+        self.rows[connection.tenant, connection.row_key] = written
+        return written
+
+    def _of(self, subject: DataSubject) -> list[Connection]:
+        own = [
+            row
+            for row in self.rows.values()
+            if row.tenant == subject.tenant and subject.user in (None, row.user)
+        ]
+        return sorted(own, key=lambda row: row.row_key)
 
     async def delete(self, connection: Connection) -> bool:
         async with self.faults.call("delete"):
@@ -163,14 +241,83 @@ class MemoryConnectionStore:
 class MemoryPendingStore:
     """Satisfies `ports.PendingStore`."""
 
-    def __init__(self) -> None:
+    def __init__(self, gates: MemoryGates) -> None:
         self.faults = Faults()
+        self._gates = gates
         self.rows: dict[tuple[TenantId, PendingKind, str], Pending] = {}
 
     async def put(self, pending: Pending) -> None:
         async with self.faults.call("put"):
+            self._gates.require(pending.tenant, pending.user)
             self.rows.setdefault((pending.tenant, pending.kind, pending.digest), pending)
 
     async def take(self, tenant: TenantId, kind: PendingKind, digest: str) -> Pending | None:
         async with self.faults.call("take"):
             return self.rows.pop((tenant, kind, digest), None)
+
+    async def of_subject(self, subject: DataSubject) -> tuple[Sequence[Pending], int]:
+        async with self.faults.call("of_subject"):
+            own = [
+                row
+                for row in self.rows.values()
+                if row.tenant == subject.tenant and subject.user in (None, row.user)
+            ]
+            return sorted(own, key=lambda row: row.place.row_key), 0
+
+    async def delete(self, pending: Pending) -> None:
+        async with self.faults.call("delete"):
+            self.rows.pop((pending.tenant, pending.kind, pending.digest), None)
+
+
+class MemoryDeletionStore:
+    """Satisfies `ports.DeletionStore`."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.rows: dict[tuple[TenantId, str], Deletion] = {}
+
+    async def create(self, deletion: Deletion) -> bool:
+        async with self.faults.call("create"):
+            if (deletion.tenant, deletion.id) in self.rows:
+                return False
+            self.rows[deletion.tenant, deletion.id] = replace(deletion, etag=new_etag())
+            return True
+
+    async def load(self, tenant: TenantId, deletion_id: str) -> Deletion | None:
+        async with self.faults.call("load"):
+            return self.rows.get((tenant, deletion_id))
+
+    async def of_tenant(self, tenant: TenantId) -> Sequence[Deletion]:
+        async with self.faults.call("of_tenant"):
+            return [row for (owner, _), row in sorted(self.rows.items()) if owner == tenant]
+
+    async def open_ones(self) -> Sequence[Deletion]:
+        async with self.faults.call("open_ones"):
+            done = DeletionState.RECEIPTED
+            return [row for _, row in sorted(self.rows.items()) if row.state is not done]
+
+    async def replace(self, deletion: Deletion) -> Deletion | None:
+        async with self.faults.call("replace"):
+            if not self._is_as_read(deletion):
+                return None
+            written = replace(deletion, etag=new_etag())
+            self.rows[deletion.tenant, deletion.id] = written
+            return written
+
+    async def delete(self, deletion: Deletion) -> bool:
+        async with self.faults.call("delete"):
+            if not self._is_as_read(deletion):
+                return False
+            del self.rows[deletion.tenant, deletion.id]
+            return True
+
+    async def forget(self, *, before: datetime) -> None:
+        async with self.faults.call("forget"):
+            for key, row in list(self.rows.items()):
+                done_at = row.times.get(DeletionState.RECEIPTED)
+                if done_at is not None and done_at <= before:
+                    del self.rows[key]
+
+    def _is_as_read(self, deletion: Deletion) -> bool:
+        row = self.rows.get((deletion.tenant, deletion.id))
+        return row is not None and row.etag == deletion.etag

@@ -15,14 +15,18 @@ from shared.storage.standings import StoredStandings
 from shared.usecases.refresh_grant import RefreshGrant
 from shared.usecases.sealed_grants import SealedGrants
 from shared.usecases.sign_in import SignedIn
+from tests.fakes.backups import MemoryBackupStore, MemoryTableCopies
 from tests.fakes.clock import FakeClock
+from tests.fakes.erasure import MemoryErasure, MemorySweeper, MemoryTables
+from tests.fakes.gates import MemoryGates, MemoryLeases
 from tests.fakes.identity import FakeOnBehalfOf, FakeVerifier
-from tests.fakes.keys import LocalKeyWrapper, MemorySecrets
+from tests.fakes.keys import LocalKeyWrapper, LocalSigner, MemorySecrets
 from tests.fakes.runs import MemoryRunStore
 from tests.fakes.salesforce_flows import FakeFlows
 from tests.fakes.salesforce_login import CONTOSO_ORG, FakeLogin
 from tests.fakes.stores import (
     MemoryConnectionStore,
+    MemoryDeletionStore,
     MemoryPendingStore,
     MemoryTenantKeyStore,
     MemoryTenantStore,
@@ -43,13 +47,31 @@ class World:
         self.verifier = FakeVerifier()
         self.entra = FakeOnBehalfOf()
         self.secrets = MemorySecrets()
-        self.tenants = MemoryTenantStore()
+        self.gates = MemoryGates()
+        self.leases = MemoryLeases(self.gates, self.clock)
+        self.tenants = MemoryTenantStore(self.gates)
         self.tenant_keys = MemoryTenantKeyStore()
-        self.users = MemoryUserStore()
-        self.connections = MemoryConnectionStore()
-        self.pending = MemoryPendingStore()
-        self.runs = MemoryRunStore()
+        self.users = MemoryUserStore(self.gates)
+        self.connections = MemoryConnectionStore(self.gates)
+        self.pending = MemoryPendingStore(self.gates)
+        self.runs = MemoryRunStore(self.gates)
+        self.deletions = MemoryDeletionStore()
+        tables = MemoryTables(
+            gates=self.gates,
+            leases=self.leases,
+            tenants=self.tenants,
+            tenant_keys=self.tenant_keys,
+            users=self.users,
+            connections=self.connections,
+            pending=self.pending,
+            runs=self.runs,
+        )
+        self.sweeper = MemorySweeper(tables)
+        self.erasure = MemoryErasure(tables)
+        self.backups = MemoryBackupStore()
+        self.copies = MemoryTableCopies()
         self.key_wrapper = LocalKeyWrapper()
+        self.signer = LocalSigner()
         self.login = FakeLogin()
         self.flows = FakeFlows(self.login)
 
@@ -71,8 +93,11 @@ class World:
 
     @cached_property
     def vault(self) -> TenantVault:
+        return self.vaults(self.tenant_keys)
+
+    def vaults(self, keys: ports.TenantKeyStore) -> TenantVault:
         return TenantVault(
-            keys=self.tenant_keys,
+            keys=keys,
             wrapper=self.key_wrapper,
             clock=self.clock,
             monotonic_clock=self.clock.monotonic,

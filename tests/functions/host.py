@@ -103,7 +103,7 @@ def contract_faults(name: str, response: func.HttpResponse) -> list[str]:
         return ["a body that is not documented"] if response.get_body() else []
     if response.mimetype not in contents:
         return [f"{name}: {response.mimetype} is not documented"]
-    if "json" not in response.mimetype:
+    if not response.mimetype.endswith(("/json", "+json")):
         return []
     found = faults(json_of(response), contents[response.mimetype]["schema"], contract())
     if response.mimetype == _PROBLEM:

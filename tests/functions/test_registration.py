@@ -28,14 +28,28 @@ ROUTES: Final = {
     "flow_describe": ("GET", "/v1/flows/{flow}", "session"),
     "flow_invoke": ("POST", "/v1/flows/{flow}/runs", "session"),
     "run_list": ("GET", "/v1/runs", "session"),
+    "run_export": ("GET", "/v1/runs/export", "admin"),
+    "deletion_request": ("POST", "/v1/deletion-requests", "session"),
+    "deletion_confirm": ("POST", "/v1/deletion-requests/{id}/confirm", "session"),
+    "deletion_status": ("GET", "/v1/deletion-requests/{id}", "status token"),
+    "deletion_receipt": ("GET", "/v1/deletion-requests/{id}/receipt", "status token"),
+    "public_keys": ("GET", "/v1/keys", "anyone"),
     "openapi": ("GET", "/v1/openapi.json", "anyone"),
     "health": ("GET", "/v1/health", "anyone"),
 }
 """The contract's table of routes, for those that exist."""
 
+TIMERS: Final = {
+    "deletion_worker": "0 * * * * *",
+    "retention_cleanup": "0 7 * * * *",
+}
+"""Every timer, and when it is due (six fields, seconds first)."""
+
 SECURITY: Final[dict[str, list[dict[str, list[str]]]]] = {
     "identity provider token": [{"identityProvider": []}],
     "session": [{"session": []}],
+    "admin": [{"session": []}],
+    "status token": [{"statusToken": []}],
     "ticket": [],
     "state": [],
     "anyone": [],
@@ -92,6 +106,16 @@ def test_the_registered_routes_are_the_contracts(world: World) -> None:
     }
 
     assert found == {name: (method, path) for name, (method, path, _) in ROUTES.items()}
+
+
+def test_the_timers_are_those_and_due_when_they_should_be(world: World) -> None:
+    found = {
+        name: trigger_of(function)["schedule"]
+        for name, function in registered(world.services).items()
+        if not is_http(function)
+    }
+
+    assert found == TIMERS
 
 
 def test_the_openapi_document_has_the_same_routes() -> None:

@@ -10,6 +10,7 @@ from functions.salesforce_oauth import COOKIE
 from local import scene
 from shared import errors
 from shared.errors import FlowRunnerError
+from shared.model import TenantSettings
 from shared.secret import Secret
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
 from tests.functions.browser import Browser, cookie_of, fragment_of, query_of
@@ -367,7 +368,9 @@ async def test_each_failure_of_the_trade_is_told_by_its_code(
 async def test_an_org_that_the_tenant_does_not_allow_is_refused_and_revoked(
     world: World, browser: Browser, alice: Secret
 ) -> None:
-    world.tenants.change(next(iter(world.tenants.rows)), allowed_orgs=(FABRIKAM_ORG,))
+    world.tenants.change(
+        next(iter(world.tenants.rows)), settings=TenantSettings(allowed_orgs=(FABRIKAM_ORG,))
+    )
 
     response = await browser.consent(alice, return_to=RETURN_URL)
 

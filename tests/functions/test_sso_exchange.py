@@ -7,6 +7,7 @@ import pytest
 
 from shared import errors
 from shared.errors import FlowRunnerError
+from shared.model import TenantStatus
 from tests.fakes import CONTOSO_ORG, World
 from tests.fakes.identity import CONTOSO_DIRECTORY
 from tests.functions.host import call, failure_of, json_of
@@ -150,7 +151,7 @@ async def test_a_tenant_that_is_not_allowed_is_told_so_and_leaves_no_row() -> No
 
 async def test_a_tenant_that_was_disabled_is_told_so(world: World) -> None:
     caller = await world.signed_in("alice")
-    world.tenants.change(caller.tenant, is_active=False)
+    world.tenants.change(caller.tenant, status=TenantStatus.DISABLED)
 
     assert failure_of(await exchange(world)) == (403, "tenant_not_allowed")
 

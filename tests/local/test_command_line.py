@@ -59,7 +59,7 @@ def until_ready(process: subprocess.Popen[str]) -> list[str]:
 def ports_of(info: StackInfo) -> set[int]:
     urls: Sequence[str] = (
         info.service, info.service_https, info.sidebar, info.control, info.tables,
-        info.identity_endpoint, info.azurite,
+        info.blobs, info.identity_endpoint, info.azurite, info.azurite_blobs,
     )  # fmt: skip
     return {*info.pins.values(), *(urlsplit(url).port or 0 for url in urls)}
 

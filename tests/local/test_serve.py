@@ -89,12 +89,14 @@ def stack_info(data: Path) -> StackInfo:
         sidebar="",
         control="",
         tables="",
+        blobs="",
         identity_endpoint="",
         authority=authority.certificate,
         data=data,
         pins={},
         keeps=False,
         azurite="",
+        azurite_blobs="",
     )
 
 

@@ -35,7 +35,11 @@ def http(stack: StackInfo) -> Iterator[requests.Session]:
 def test_each_simulator_has_a_port_for_its_hosts(control: ControlClient) -> None:
     named = control.get("/_sim/info")["simulators"]
 
-    alone = {"identity": [], "tables": ["127.0.0.1"]}  # stand for no production host
+    alone = {
+        "identity": [],
+        "tables": ["127.0.0.1"],
+        "blobs": ["127.0.0.1"],
+    }  # stand for no production host
     assert {name: one["hosts"] for name, one in named.items()} == {
         **alone, **{name: list(hosts) for name, hosts in PRODUCTION_HOSTS.items()}
     }  # fmt: skip
@@ -96,7 +100,7 @@ def test_info_tells_every_address_in_use(stack: StackInfo, control: ControlClien
     assert info["service"] == stack.service
     assert info["data"] == str(stack.data)
     assert info["authority"] == str(stack.authority)
-    names = {"salesforce", "entra", "google", "keyvault", "tables", "identity", "sinks"}
+    names = {"salesforce", "entra", "google", "keyvault", "tables", "blobs", "identity", "sinks"}
     assert set(info["simulators"]) == names
     assert {host for one in info["simulators"].values() for host in one["hosts"]} == {
         *stack.pins,

@@ -8,6 +8,7 @@ from shared.errors import (
     StorageFailedError,
     TooManyRequestsError,
 )
+from shared.model import TenantStatus
 from shared.secret import Secret
 from tests.fakes import World
 
@@ -76,7 +77,7 @@ async def test_s02_when_the_tenant_is_disabled_every_session_of_it_ends_within_t
 ) -> None:
     signed_in = await world.sign_in("alice")
     await world.services.authenticate(signed_in.session)
-    world.tenants.change(signed_in.caller.tenant, is_active=False)
+    world.tenants.change(signed_in.caller.tenant, status=TenantStatus.DISABLED)
     world.clock.move(seconds=10)
 
     with pytest.raises(SessionExpiredError):

@@ -188,7 +188,7 @@ async def test_a_disconnect_that_fails_can_be_tried_again_until_the_grant_is_rev
     world: World, alice: Caller
 ) -> None:
     """The store fails while the key of the sealed grant is read."""
-    world.tenant_keys.faults.plan("load", StorageFailedError)
+    world.tenant_keys.faults.plan("all", StorageFailedError)
     services = world.another_instance().services
 
     with pytest.raises(StorageFailedError):

@@ -15,7 +15,7 @@ from shared.errors import (
     StorageFailedError,
     TenantNotAllowedError,
 )
-from shared.model import OneTimeCode, PendingKind
+from shared.model import OneTimeCode, PendingKind, TenantSettings, TenantStatus
 from shared.secret import Secret
 from shared.usecases.finish_connection import NoCode
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
@@ -216,7 +216,7 @@ async def test_a_store_that_is_away_is_told_without_an_address(world: World) -> 
 
 async def test_an_org_that_the_tenant_does_not_allow_is_refused_and_revoked(world: World) -> None:
     given = await consent(world, org=FABRIKAM_ORG)
-    world.tenants.change(given.caller.tenant, allowed_orgs=(CONTOSO_ORG,))
+    world.tenants.change(given.caller.tenant, settings=TenantSettings(allowed_orgs=(CONTOSO_ORG,)))
 
     arrival = await given.come_back()
 
@@ -227,7 +227,9 @@ async def test_an_org_that_the_tenant_does_not_allow_is_refused_and_revoked(worl
 
 async def test_an_org_that_the_tenant_allows_is_taken(world: World) -> None:
     given = await consent(world, org=FABRIKAM_ORG)
-    world.tenants.change(given.caller.tenant, allowed_orgs=(CONTOSO_ORG, FABRIKAM_ORG))
+    world.tenants.change(
+        given.caller.tenant, settings=TenantSettings(allowed_orgs=(CONTOSO_ORG, FABRIKAM_ORG))
+    )
 
     assert (await given.come_back()).completion is not None
 
@@ -236,7 +238,7 @@ async def test_a_tenant_disabled_meanwhile_connects_nothing_and_the_grant_is_rev
     world: World,
 ) -> None:
     given = await consent(world)
-    world.tenants.change(given.caller.tenant, is_active=False)
+    world.tenants.change(given.caller.tenant, status=TenantStatus.DISABLED)
 
     arrival = await given.come_back()
 
@@ -256,7 +258,7 @@ async def test_a_grant_that_cannot_be_parked_is_revoked(world: World) -> None:
 
 async def test_the_reason_is_told_even_where_the_revocation_fails(world: World) -> None:
     given = await consent(world, org=FABRIKAM_ORG)
-    world.tenants.change(given.caller.tenant, allowed_orgs=(CONTOSO_ORG,))
+    world.tenants.change(given.caller.tenant, settings=TenantSettings(allowed_orgs=(CONTOSO_ORG,)))
     world.login.faults.plan("revoke", SalesforceUnavailableError)
 
     arrival = await given.come_back()

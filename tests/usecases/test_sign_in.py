@@ -11,7 +11,7 @@ import pytest
 from shared.errors import (
     StorageFailedError,
 )
-from shared.model import Caller, Place
+from shared.model import Caller, Place, TenantSettings
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, NOON, World
 from tests.fakes.identity import CONTOSO_DIRECTORY, GOOGLE_DIRECTORY, microsoft_user
 from tests.usecases.conftest import Told
@@ -105,7 +105,7 @@ async def test_a_tenant_is_created_at_its_first_sign_in_in_this_region(world: Wo
 
     tenant = world.tenants.rows[caller.tenant]
     assert (tenant.provider, tenant.region) == ("microsoft", "westeurope")
-    assert (tenant.is_active, tenant.epoch, tenant.allowed_orgs) == (True, 0, ())
+    assert (tenant.is_active, tenant.settings) == (True, TenantSettings())
     assert tenant.created_at == NOON
 
 

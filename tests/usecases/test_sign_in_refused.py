@@ -13,7 +13,7 @@ from shared.errors import (
     TenantNotAllowedError,
     TooManyRequestsError,
 )
-from shared.model import Provider
+from shared.model import Provider, TenantStatus
 from shared.secret import Secret
 from tests.fakes import World
 from tests.fakes.identity import CONTOSO_DIRECTORY, GOOGLE_DIRECTORY
@@ -113,7 +113,7 @@ async def test_a_tenant_of_another_region_must_be_allowed_there_not_here() -> No
 
 async def test_a_disabled_tenant_signs_nobody_in(world: World) -> None:
     caller = await world.signed_in("alice")
-    world.tenants.change(caller.tenant, is_active=False)
+    world.tenants.change(caller.tenant, status=TenantStatus.DISABLED)
 
     for name in ("alice", "bob"):
         with pytest.raises(TenantNotAllowedError):

@@ -1,0 +1,123 @@
+"""The table `deletions`: requests to be forgotten, how far each has come, and the receipts."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from shared.model import Deletion, DeletionScope, DeletionState, TenantId, UserId
+from shared.storage.tables import (
+    Entity,
+    Tables,
+    delete_as_read,
+    etag_of,
+    get,
+    insert,
+    plain,
+    replace_as_read,
+    row_is_readable,
+    rows_between,
+    store_call,
+    utc,
+)
+
+_DONE: Final = DeletionState.RECEIPTED.value
+
+
+class TableDeletionStore:
+    """Satisfies `ports.DeletionStore`. Row keys are the deletions' ids."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def create(self, deletion: Deletion) -> bool:
+        return await insert(self._tables["deletions"], _entity(deletion))
+
+    async def load(self, tenant: TenantId, deletion_id: str) -> Deletion | None:
+        entity = await get(self._tables["deletions"], tenant, deletion_id)
+        return None if entity is None else _deletion(entity)
+
+    async def of_tenant(self, tenant: TenantId) -> Sequence[Deletion]:
+        rows = rows_between(self._tables["deletions"], tenant, "d-", "d.")
+        return [_deletion(row) async for row in rows]
+
+    async def open_ones(self) -> Sequence[Deletion]:
+        return await self._where("state ne @done", {"done": _DONE})
+
+    async def forget(self, *, before: datetime) -> None:
+        for outdated in await self._where("receipted_at le @before", {"before": before}):
+            await self.delete(outdated)
+
+    async def _where(self, text: str, parameters: Mapping[str, object]) -> Sequence[Deletion]:
+        """Across partitions, so a scan: for timers, never for a request."""
+        rows = self._tables["deletions"].query_entities(text, parameters=plain(parameters))
+        found: list[Deletion] = []
+        pages = rows.by_page()
+        while True:
+            async with store_call():
+                try:
+                    page = [entity async for entity in await anext(pages)]
+                except StopAsyncIteration:
+                    return found
+            found += [_deletion(entity) for entity in page]
+
+    async def replace(self, deletion: Deletion) -> Deletion | None:
+        table = self._tables["deletions"]
+        etag = await replace_as_read(table, _entity(deletion), deletion.etag)
+        return None if etag is None else dataclasses.replace(deletion, etag=etag)
+
+    async def delete(self, deletion: Deletion) -> bool:
+        row = {"PartitionKey": deletion.tenant, "RowKey": deletion.id}
+        return await delete_as_read(self._tables["deletions"], row, deletion.etag or "")
+
+
+def _entity(deletion: Deletion) -> Entity:
+    entity: dict[str, object] = {
+        "PartitionKey": deletion.tenant,
+        "RowKey": deletion.id,
+        "scope": deletion.scope.value,
+        "state": deletion.state.value,
+        "times": json.dumps({state.value: at.isoformat() for state, at in deletion.times.items()}),
+        "requested_by": deletion.requested_by,
+        "code_digest": deletion.code_digest,
+        "status_digest": deletion.status_digest,
+        "row_counts": json.dumps(dict(deletion.rows)),
+        "revocations": json.dumps(dict(deletion.revocations)),
+        "keys_destroyed": json.dumps(deletion.keys_destroyed),
+        "is_overdue": deletion.is_overdue,
+    }
+    if deletion.state is DeletionState.RECEIPTED:
+        entity["receipted_at"] = deletion.at(DeletionState.RECEIPTED)
+    optional = {
+        "user_id": deletion.user,
+        "subject_sha256": deletion.subject_sha256,
+        "next_try_at": deletion.next_try_at,
+        "receipt": deletion.receipt,
+    }
+    return entity | {name: value for name, value in optional.items() if value is not None}
+
+
+def _deletion(entity: Entity) -> Deletion:
+    with row_is_readable():
+        user, next_try = entity.get("user_id"), entity.get("next_try_at")
+        times = json.loads(entity["times"])
+        return Deletion(
+            id=str(entity["RowKey"]),
+            tenant=TenantId.parse(entity["PartitionKey"]),
+            scope=DeletionScope(entity["scope"]),
+            state=DeletionState(entity["state"]),
+            times={DeletionState(state): datetime.fromisoformat(at) for state, at in times.items()},
+            requested_by=str(entity["requested_by"]),
+            user=None if user is None else UserId(user),
+            subject_sha256=entity.get("subject_sha256"),
+            code_digest=str(entity["code_digest"]),
+            status_digest=str(entity["status_digest"]),
+            rows=json.loads(entity["row_counts"]),
+            revocations=json.loads(entity["revocations"]),
+            keys_destroyed=tuple(json.loads(entity["keys_destroyed"])),
+            next_try_at=None if next_try is None else utc(next_try),
+            is_overdue=bool(entity["is_overdue"]),
+            receipt=entity.get("receipt"),
+            etag=etag_of(entity),
+        )

@@ -1,0 +1,87 @@
+"""All rows of a user, or of a whole tenant, in every table: counted, and deleted.
+
+What each table holds of a user is said here once. A tenant's rows are whole partitions.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from shared.model import DataSubject, TenantId, UserId
+from shared.storage import TABLE_NAMES
+from shared.storage.batches import delete_rows
+from shared.storage.connections import bounds
+from shared.storage.gates import WITH_USER_GATES, user_gate
+from shared.storage.tables import Tables, keys_between, merge
+
+_LAST: Final = "tenantkeys"
+_KEPT: Final = "deletions"
+_EVERYTHING: Final = ("", "~")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rows:
+    """Rows of one partition: a range of keys, and what their columns must hold."""
+
+    low: str
+    high: str
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+class TableErasure:
+    """Satisfies `ports.Erasure`."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def count(self, subject: DataSubject) -> Mapping[str, int]:
+        counts: dict[str, int] = {}
+        for name in TABLE_NAMES:
+            if name != _KEPT:
+                counts[name] = 0
+                async for page in self._pages(name, subject):
+                    counts[name] += len(page)
+        return counts
+
+    async def delete(self, subject: DataSubject) -> None:
+        for name in TABLE_NAMES:
+            if name not in (_KEPT, _LAST):
+                async for page in self._pages(name, subject):
+                    await delete_rows(self._tables[name], subject.tenant, page)
+        if subject.user is not None:
+            await self._forget_author(subject.tenant, subject.user)
+
+    async def _pages(self, name: str, subject: DataSubject) -> AsyncIterator[list[str]]:
+        for rows in _rows_of(name, subject.user):
+            pages = keys_between(
+                self._tables[name], subject.tenant, rows.low, rows.high, where=rows.where
+            )
+            async for page in pages:
+                yield page
+
+    async def _forget_author(self, tenant: TenantId, user: UserId) -> None:
+        """The tenant's changes of settings stay; who made them does not."""
+        table = self._tables["tenants"]
+        pages = keys_between(table, tenant, "audit|", "audit}", where={"changed_by": user})
+        async for page in pages:
+            for key in page:
+                await merge(table, {"PartitionKey": tenant, "RowKey": key, "changed_by": ""})
+
+
+def _rows_of(name: str, user: UserId | None) -> tuple[_Rows, ...]:
+    """Where a table holds rows of this user; without a user, everywhere."""
+    if user is None:
+        return (_Rows(low=_EVERYTHING[0], high=_EVERYTHING[1]),)
+    gate = user_gate(user)
+    gates = (_Rows(low=gate, high=f"{gate}!"),) if name in WITH_USER_GATES else ()
+    match name:
+        case "users":
+            own: tuple[_Rows, ...] = (_Rows(low=user, high=f"{user}!"),)
+        case "connections":
+            low, high = bounds(user)
+            own = (_Rows(low=low, high=high),)
+        case "pending" | "runs":
+            own = (_Rows(low=_EVERYTHING[0], high=_EVERYTHING[1], where={"user_id": user}),)
+        case _:
+            own = ()
+    return (*gates, *own)

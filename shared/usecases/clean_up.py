@@ -1,0 +1,146 @@
+"""What has outlived its retention goes: hourly, tenant by tenant.
+
+The cost grows with what has expired. A run that was missed is made up for by the next, because
+what expired meanwhile is simply there. What cannot be undone is not done by a clock that the store
+contradicts.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Final
+
+from shared.errors import FlowRunnerError, UpstreamError
+from shared.model import (
+    DataSubject,
+    Lease,
+    Pending,
+    PendingKind,
+    Swept,
+    Tenant,
+    TenantId,
+    TenantStatus,
+)
+from shared.ports import (
+    Clock,
+    ConnectionStore,
+    DeletionStore,
+    Leases,
+    PendingStore,
+    SalesforceLogin,
+    Sweeper,
+    TenantStore,
+)
+from shared.telemetry.events import alarm, event
+from shared.usecases.sealed_grants import SealedGrants
+
+RETENTION_LEASE: Final = "retention"
+IDEMPOTENCY_LIFETIME: Final = timedelta(hours=24)
+ENDED_GRANT_LIFETIME: Final = timedelta(days=30)
+RECEIPT_LIFETIME: Final = timedelta(days=3_653)
+"""Ten years: receipts prove a deletion."""
+PARKED_PATIENCE: Final = timedelta(hours=24)
+"""How long a parked grant that cannot be revoked is kept for another try."""
+
+_LEASE: Final = timedelta(minutes=10)
+_WRONG_CLOCK: Final = timedelta(minutes=5)
+_AT_A_TIME: Final = 4
+_BUDGET: Final = timedelta(minutes=3)
+"""After this no further tenant is begun; the host ends a function after four minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanUp:
+    tenants: TenantStore
+    leases: Leases
+    sweeper: Sweeper
+    pending: PendingStore
+    connections: ConnectionStore
+    deletions: DeletionStore
+    grants: SealedGrants
+    login: SalesforceLogin
+    clock: Clock
+    monotonic: Callable[[], float] = monotonic
+
+    async def __call__(self, *, is_late: bool = False) -> None:
+        """One tenant that fails holds up no other. In random order, so that a run that ends
+        early is not always too late for the same ones."""
+        until = self.monotonic() + _BUDGET.total_seconds()
+        running = asyncio.Semaphore(_AT_A_TIME)
+
+        async def limited(tenant: TenantId) -> None:
+            async with running:
+                if self.monotonic() < until:
+                    await self._one(tenant, is_late=is_late)
+
+        found = list(await self.tenants.ids())
+        secrets.SystemRandom().shuffle(found)
+        await asyncio.gather(*(limited(tenant) for tenant in found))
+        await self.deletions.forget(before=self.clock() - RECEIPT_LIFETIME)
+
+    async def _one(self, tenant_id: TenantId, *, is_late: bool) -> None:
+        try:
+            tenant = await self.tenants.load(tenant_id)
+            if tenant is None or tenant.status is TenantStatus.DELETING:
+                return
+            now = self.clock()
+            lease = await self.leases.take(
+                tenant_id, RETENTION_LEASE, holder=secrets.token_hex(8), until=now + _LEASE
+            )
+            if lease is None:
+                return  # another instance is at it
+            await self._under(lease, tenant, now, is_late=is_late)
+            await self.leases.release(lease)
+        except FlowRunnerError as exc:
+            alarm("dependency_failed", tenant=tenant_id, step="retention_cleanup", code=exc.code)
+
+    async def _under(self, lease: Lease, tenant: Tenant, now: datetime, *, is_late: bool) -> None:
+        if abs(lease.store_time - now) > _WRONG_CLOCK:
+            alarm("clock_wrong", tenant=tenant.id, step="retention_cleanup")
+            return
+        kept_since = now - timedelta(days=tenant.settings.retention_days)
+        swept = await self.sweeper.runs(tenant.id, before=kept_since)
+        swept += await self.sweeper.settings_changes(tenant.id, before=kept_since)
+        swept += await self.sweeper.idempotency(tenant.id, before=now - IDEMPOTENCY_LIFETIME)
+        swept += await self._pending(tenant.id, now)
+        swept += await self._ended_grants(tenant.id, now - ENDED_GRANT_LIFETIME)
+        if swept.unreadable:
+            event("row_unreadable", tenant=tenant.id, count=swept.unreadable)
+        event(
+            "retention_cleanup",
+            tenant=tenant.id,
+            deleted=swept.deleted,
+            failed=swept.unreadable,
+            late=is_late,
+        )
+
+    async def _pending(self, tenant: TenantId, now: datetime) -> Swept:
+        """What a one-time code guarded for ten minutes. A parked grant is revoked first."""
+        rows, unreadable = await self.pending.of_subject(DataSubject(tenant=tenant))
+        expired = [row for row in rows if row.expires_at <= now]
+        kept = 0
+        for row in expired:
+            if row.kind is PendingKind.PARKED and not await self._is_revoked(row, now):
+                kept += 1
+            else:
+                await self.pending.delete(row)
+        return Swept(deleted=len(expired) - kept, unreadable=unreadable)
+
+    async def _is_revoked(self, row: Pending, now: datetime) -> bool:
+        """Whether nothing is left to try: it is revoked, or was tried for a day."""
+        try:
+            await self.login.revoke(await self.grants.open(row.place, row.sealed))
+        except UpstreamError:
+            event("revocation_failed", tenant=row.tenant, user=row.user)
+            return row.expires_at + PARKED_PATIENCE <= now
+        return True
+
+    async def _ended_grants(self, tenant: TenantId, before: datetime) -> Swept:
+        """Over for 30 days, and nobody has mended it."""
+        deleted = 0
+        for row in await self.connections.ended(tenant, before=before):
+            deleted += await self.connections.delete(row)
+        return Swept(deleted=deleted)
