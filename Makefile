@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 # Compiled modules are kept: without them the stack starts several times slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run sidebar demo test test-browser lint lock bootstrap
+.PHONY: run sidebar demo test test-browser lint bench bench-retention bench-deletion lock bootstrap
 .DEFAULT_GOAL := run
 
 run: bootstrap  ## serve the local stack until Ctrl-C; PORT=7071, DATA=folder keeps what is stored
@@ -26,12 +26,21 @@ test-browser: bootstrap  ## the journey in Chromium, against the demo sidebar
 	@$(PYTHON) -m local.chromium
 	$(PYTHON) -m pytest -m browser tests/browser
 
-lint: bootstrap  ## formatting, rules, types, who may import whom, who may speak HTTP
+lint: bootstrap  ## formatting, rules, types, who may import whom, who may speak HTTP, what is stored
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	$(PYTHON) tools/check_handlers.py
+	$(PYTHON) tools/data_inventory.py --check
+
+bench: bench-retention bench-deletion  ## every comparison; bench/README.md says what each shows
+
+bench-retention: bootstrap  ## expired rows among kept ones, against deleting row by row
+	@$(PYTHON) -m bench.retention
+
+bench-deletion: bootstrap  ## a tenant with 10,000 rows, from the confirmation to the receipt
+	@$(PYTHON) -m bench.deletion
 
 lock:  ## compile requirements*.txt anew from pyproject.toml; needs uv
 	uv pip compile pyproject.toml --universal --python-version 3.13 --generate-hashes \

@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from functions import (
+    backup,
     deletion_request,
     deletion_worker,
     flow_describe,
@@ -12,6 +13,7 @@ from functions import (
     runs,
     salesforce_oauth,
     sso_exchange,
+    tenant,
 )
 from shared.services import Services
 
@@ -21,9 +23,11 @@ ALL = (
     flow_describe.blueprint,
     flow_invoke.blueprint,
     runs.blueprint,
+    tenant.blueprint,
     deletion_request.blueprint,
     deletion_worker.blueprint,
     retention_cleanup.blueprint,
+    backup.blueprint,
     operations.blueprint,
 )
 

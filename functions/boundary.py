@@ -44,7 +44,7 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 """On every answer, unless the handler said otherwise for good reason (a cached public document)."""
 
 EXPOSED_HEADERS: Final = (
-    "WWW-Authenticate, Retry-After, X-Request-Id, X-Export-Signature, Content-Disposition"
+    "WWW-Authenticate, Retry-After, X-Request-Id, ETag, X-Export-Signature, Content-Disposition"
 )
 _AUTHORIZE: Final = "https://login.microsoftonline.com/common/oauth2/authorize"
 

@@ -1,5 +1,6 @@
 """The history of runs: which Flow, by whom, when, and how it ended."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,13 +11,14 @@ from functions.export_body import ExportBody
 from functions.negotiation import chosen_media_type, takes_gzip
 from functions.requests import caller_of, query_instant, query_text
 from shared.errors import InvalidRequestError
-from shared.model import Period
+from shared.model import OrgId, Period, RunFilter, RunOutcome, UserId
 from shared.run_forms import Csv, NdJson, RunForm, run_members
 from shared.services import Services
 from shared.usecases.export_runs import RunExport
 
 _USUAL_LIMIT = 50
 _MOST = 200
+_FLOW_ID: Final = re.compile(r"f-[a-z2-7]{26}", re.ASCII)
 _FORMS: Final[Mapping[str, RunForm]] = {form.media_type: form for form in (NdJson(), Csv())}
 
 
@@ -27,10 +29,16 @@ def blueprint(services: Services) -> func.Blueprint:
     @guarded(services)
     async def run_list(req: func.HttpRequest) -> func.HttpResponse:
         caller = await caller_of(req, services)
-        whole_tenant, limit = _is_whole_tenant(req), _limit(req)
+        user = query_text(req, "user_id")
 
         listed = await services.list_runs(
-            caller, whole_tenant=whole_tenant, after=query_text(req, "after"), limit=limit
+            caller,
+            whole_tenant=_is_whole_tenant(req),
+            after=query_text(req, "after"),
+            limit=_limit(req),
+            user=None if user is None else UserId.parse(user),
+            period=_period(req),
+            where=_filter(req),
         )
 
         runs = [run_members(run, listed.flow_names.get(run.flow_id)) for run in listed.page.runs]
@@ -74,6 +82,20 @@ def _limit(req: func.HttpRequest) -> int:
 
 def _period(req: func.HttpRequest) -> Period:
     return Period(begin=query_instant(req, "from"), end=query_instant(req, "to"))
+
+
+def _filter(req: func.HttpRequest) -> RunFilter:
+    outcome, flow_id = query_text(req, "outcome"), query_text(req, "flow_id")
+    org = query_text(req, "org_id")
+    if outcome is not None and outcome not in set(RunOutcome):
+        raise InvalidRequestError
+    if flow_id is not None and not _FLOW_ID.fullmatch(flow_id):
+        raise InvalidRequestError
+    return RunFilter(
+        outcome=None if outcome is None else RunOutcome(outcome),
+        flow_id=flow_id,
+        org=None if org is None else OrgId.parse(org),
+    )
 
 
 def _export_headers(export: RunExport, form: RunForm, *, gzip: bool) -> dict[str, str]:

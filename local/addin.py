@@ -11,6 +11,7 @@ from local import scene
 from local.stack_info import StackInfo
 
 _SECONDS: Final = 30.0
+_ADMIN_ROLE: Final = "FlowRunner.Admin"
 
 
 class UnexpectedAnswerError(Exception):
@@ -58,14 +59,7 @@ class AddIn:
         expect: int = 200,
     ) -> Any:  # noqa: ANN401 - any JSON value
         """Call the service with the session, if there is one. Raises UnexpectedAnswerError."""
-        answer = self._http.request(
-            method,
-            f"{self._info.service_https}/api/v1{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {self._session_token}", **(headers or {})},
-            allow_redirects=False,
-            timeout=_SECONDS,
-        )
+        answer = self.send(method, path, body=body, headers=headers)
         if answer.status_code != expect:
             is_json = "json" in answer.headers.get("Content-Type", "")
             code = answer.json().get("code") if is_json else "no problem document"
@@ -75,11 +69,37 @@ class AddIn:
             )
         return answer.json() if answer.content else None
 
-    def sign_in_with_microsoft(self, tid: str, oid: str) -> Any:  # noqa: ANN401 - any JSON value
-        token = self.control("/_sim/entra/token", {"tid": tid, "oid": oid})["token"]
-        return self._exchange("microsoft", token)
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """The same, for whoever wants the answer as it is, whatever it is."""
+        return self._http.request(
+            method,
+            f"{self._info.service_https}/api/v1{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self._session_token}", **(headers or {})},
+            allow_redirects=False,
+            timeout=_SECONDS,
+        )
+
+    def run_timer(self, name: str) -> None:
+        """Hurry a timer of the service, by the way that the Functions host has for it."""
+        url = f"{self._info.service_https}/admin/functions/{name}"
+        self._http.post(url, json={}, timeout=_SECONDS).raise_for_status()
+
+    def sign_in_with_microsoft(self, tid: str, oid: str, *, administrator: bool = False) -> Any:  # noqa: ANN401 - any JSON value
+        """`administrator`: somebody gave this user the app role in Entra ID."""
+        roles = {"roles": [_ADMIN_ROLE]} if administrator else {}
+        asked = {"tid": tid, "oid": oid, "overrides": roles}
+        return self._exchange("microsoft", self.control("/_sim/entra/token", asked)["token"])
 
     def sign_in_with_google(self, domain: str, subject: str) -> Any:  # noqa: ANN401 - any JSON value
+        """Google's administrators are those that the service's settings name."""
         token = self.control("/_sim/google/token", {"hd": domain, "sub": subject})["token"]
         return self._exchange("google", token)
 
@@ -119,4 +139,6 @@ class AddIn:
 
 
 MICROSOFT_USER: Final = (scene.ENTRA_TENANT, "5a2f80c4-1d6e-4b93-a7f8-e90c3b716d24")
+MICROSOFT_ADMINISTRATOR: Final = (scene.ENTRA_TENANT, "c81d3e07-42a9-4f6b-9d50-7b16e8f2a3d4")
 GOOGLE_USER: Final = (scene.GOOGLE_DOMAIN, "107691503500061507151130823")
+GOOGLE_ADMINISTRATOR: Final = (scene.GOOGLE_DOMAIN, scene.GOOGLE_ADMINISTRATOR)

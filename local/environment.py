@@ -17,7 +17,7 @@ def service_environment(info: StackInfo) -> dict[str, str]:
         "ENTRA_ACCEPT_V1_TOKENS": "false",
         "ENTRA_ON_BEHALF_OF": "true",
         "GOOGLE_CLIENT_IDS": scene.GOOGLE_CLIENT_ID,
-        "GOOGLE_ADMIN_SUBJECTS": "",
+        "GOOGLE_ADMIN_SUBJECTS": f"{scene.GOOGLE_DOMAIN}:{scene.GOOGLE_ADMINISTRATOR}",
         "ALLOWED_TENANTS": "*",
         "TENANT_REGIONS": "",
         "ADDIN_ORIGINS": f"{info.sidebar},{scene.EXTENSION_ORIGIN}",

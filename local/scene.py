@@ -20,6 +20,7 @@ EXTENSION_ORIGIN: Final = "chrome-extension://" + "abcdefghijklmnop" * 2  # the 
 GOOGLE_HOSTS: Final = ("accounts.google.com", "www.googleapis.com", "oauth2.googleapis.com")
 GOOGLE_CLIENT_ID: Final = "123498781920-local.apps.googleusercontent.com"
 GOOGLE_DOMAIN: Final = "fabrikam.example.com"
+GOOGLE_ADMINISTRATOR: Final = "103925517708846120394"  # the subject of the domain's administrator
 
 # --- Salesforce -----------------------------------------------------------------------------
 SALESFORCE_LOGIN_HOSTS: Final = ("login.salesforce.com", "test.salesforce.com")

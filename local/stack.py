@@ -36,6 +36,7 @@ class Stack:
 
     `port` is the service's, `base_port` the first of all others; without them, free ones.
     `data` is the folder for logs and addresses. Rows are kept there if `keep`, else in memory.
+    Without timers, a timer runs only when it is asked for (`POST /admin/functions/{name}`).
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Stack:
         port: int | None = None,
         base_port: int | None = None,
         keep: bool = False,
+        with_timers: bool = True,
     ) -> None:
         self._data = data.resolve()
         self._port = port
         self._base_port = base_port
         self._keep = keep
+        self._with_timers = with_timers
         self._children: list[Child] = []
         self._running = ExitStack()
 
@@ -113,6 +116,8 @@ class Stack:
 
     def _start_service(self, info: StackInfo, file: Path) -> None:
         environment = {**service_environment(info), "FLOWRUNNER_LOCAL_STACK": str(file)}
+        if not self._with_timers:
+            environment["FLOWRUNNER_TIMERS"] = "off"
         self._start_python("service", "local.serve", environment=environment)
 
     def _start_python(

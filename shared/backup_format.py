@@ -39,19 +39,20 @@ class PackedRows:
 
     def __init__(self) -> None:
         self.count = 0
-        self._packed = io.BytesIO()
-        # No time and no name in the header: the same rows give the same bytes (RFC 1952, 2.3.1).
-        self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._packed, mtime=0)
+        self._packed = bytearray()
+        # 16 + MAX_WBITS: with a gzip header, in which zlib writes neither time nor name, so that
+        # the same rows give the same bytes (RFC 1952, 2.3.1).
+        self._gzip = zlib.compressobj(_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
 
     def add(self, row: Row) -> None:
         cells = {name: _told(value) for name, value in row.items()}
-        self._gzip.write(_compact(cells) + b"\n")
+        self._packed += self._gzip.compress(_compact(cells) + b"\n")
         self.count += 1
 
     def finished(self) -> bytes:
         """The file. Nothing can be added after this."""
-        self._gzip.close()
-        return self._packed.getvalue()
+        self._packed += self._gzip.flush()
+        return bytes(self._packed)
 
 
 def unpacked_rows(packed: bytes) -> Iterator[Row]:

@@ -1,8 +1,9 @@
 """What a mail can say to a Flow, and by which names a Flow asks for it. Pure rules.
 
 A Flow receives only the inputs that it declares. A field of the mail leaves for Salesforce exactly
-when a declared input carries one of the names below, compared without case and underscores, with
-or without the prefixes `flr` and `email`.
+when a declared input carries one of the names below, or one that the tenant's administrators gave
+to it for this Flow; compared without case and underscores, with or without the prefixes `flr` and
+`email`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,33 +41,55 @@ SOURCES: Final = ("outlook", "gmail")
 _FIELD_OF: Final = {
     name: field for field, entry in VOCABULARY.items() for name in entry.input_names
 }
+_NO_ALIASES: Final[Mapping[str, str]] = {}
 _MOST_RECIPIENTS: Final = 500
 _LONGEST_TEXT: Final = 32_768
 
 
 def declared_fields(flow: FlowDescription) -> tuple[str, ...]:
     """Exactly the fields of a mail that would leave the mailbox for this Flow, and no others."""
-    wanted = {field_for(variable) for variable in flow.inputs}
+    wanted = {field_for(variable, flow.input_aliases) for variable in flow.inputs}
     return tuple(field for field in VOCABULARY if field in wanted)
 
 
-def field_for(variable: FlowVariable) -> str | None:
-    """The field of the mail that an input asks for; None if it asks for none."""
-    plain = variable.name.lower().replace("_", "")
-    without_flr = plain.removeprefix("flr")
-    spellings = (plain, without_flr, plain.removeprefix("email"), without_flr.removeprefix("email"))
-    field = next((_FIELD_OF[name] for name in spellings if name in _FIELD_OF), None)
-    if field is None:
+def field_for(variable: FlowVariable, aliases: Mapping[str, str] = _NO_ALIASES) -> str | None:
+    """The field of the mail that an input asks for; None if it asks for none.
+
+    An alias counts only where the published names say nothing about the input.
+    """
+    spellings = _spellings(variable.name)
+    further = {_plain(alias): field for alias, field in aliases.items()}
+    published = (_FIELD_OF[name] for name in spellings if name in _FIELD_OF)
+    added = (further[name] for name in spellings if name in further)
+    field = next(published, None) or next(added, None)
+    if field is None or field not in VOCABULARY:
         return None
     takes_time = VOCABULARY[field].kind == "time" and variable.type == "DATETIME"
     return field if variable.type in TEXT_TYPES or takes_time else None
+
+
+def could_be_one_input(name: str, other: str) -> bool:
+    """Whether two names are the same by the comparison above, so that an input may mean both."""
+    return not set(_spellings(name)).isdisjoint(_spellings(other))
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """As it is, and without the prefixes: the most exact first."""
+    plain = _plain(name)
+    without_flr = plain.removeprefix("flr")
+    found = (plain, without_flr, plain.removeprefix("email"), without_flr.removeprefix("email"))
+    return tuple(spelling for spelling in found if spelling)
 
 
 def email_inputs(flow: FlowDescription, email: Mapping[str, Json]) -> dict[str, Json]:
     """The inputs of the Flow that the mail fills. Fields nobody asks for are dropped here."""
     filled: dict[str, Json] = {}
     for variable in flow.inputs:
-        field = field_for(variable)
+        field = field_for(variable, flow.input_aliases)
         if field is not None and email.get(field) is not None:
             filled[variable.name] = _fitted(email[field], variable)
     return filled

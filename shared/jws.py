@@ -39,7 +39,7 @@ def public_jwk(x: bytes, y: bytes) -> dict[str, str]:
 def _coordinate(number: bytes) -> str:
     """Always of full length: leading zeros belong to it (RFC 7518, 6.2.1.2)."""
     if len(number) > _COORDINATE_BYTES:
-        raise ValueError
+        raise ValueError("no coordinate of P-256")
     return _base64url(number.rjust(_COORDINATE_BYTES, b"\0"))
 
 

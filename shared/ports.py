@@ -11,6 +11,7 @@ from typing import Protocol
 from shared.errors import Json
 from shared.model import (
     ALL_TIME,
+    EVERY_RUN,
     Access,
     Connection,
     DataSubject,
@@ -30,6 +31,7 @@ from shared.model import (
     Place,
     Provider,
     Run,
+    RunFilter,
     RunPage,
     SessionClaims,
     SettingsChange,
@@ -116,6 +118,10 @@ class Gates(Protocol):
         before is there to be found. A tenant's gates take its users' with them."""
         ...
 
+    async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[str]:
+        """The tables that hold a gate of this user."""
+        ...
+
 
 class Leases(Protocol):
     """Who does a tenant's housekeeping at the moment. A dead holder's lease lapses."""
@@ -157,6 +163,10 @@ class TenantStore(Protocol):
 
     async def settings_changes(self, tenant: TenantId, *, limit: int) -> Sequence[SettingsChange]:
         """The newest changes, newest first."""
+        ...
+
+    async def settings_changes_by(self, tenant: TenantId, user: UserId) -> Sequence[SettingsChange]:
+        """All changes that this user made, newest first."""
         ...
 
     async def begin_deletion(self, tenant: TenantId) -> None:
@@ -291,9 +301,18 @@ class RunStore(Protocol):
         after: str | None,
         limit: int,
         period: Period = ALL_TIME,
+        where: RunFilter = EVERY_RUN,
     ) -> RunPage:
         """Runs of one user, or (None) of the whole tenant, that started in the period, newest
-        first. `after` continues a page of the same period."""
+        first. `after` continues a page from where it ended, whatever the filter.
+
+        A page is short where few of many runs are wanted: looking for more ends after a while.
+        Raises InvalidRequestError if `after` is none of ours, or of another tenant.
+        """
+        ...
+
+    async def keys_used(self, tenant: TenantId, user: UserId) -> Sequence[datetime]:
+        """When the user's idempotency keys that are still kept were used, newest first."""
         ...
 
 
@@ -407,7 +426,7 @@ class Vaults(Protocol):
     def __call__(self, keys: TenantKeyStore) -> "Vault": ...
 
 
-class DeletionLedger(Protocol):
+class RecordedDeletions(Protocol):
     """Puts deletions that were recorded beside the backups back into the table `deletions`."""
 
     async def put_back(self, tenant: TenantId, entries: Sequence[bytes]) -> None:
@@ -438,7 +457,11 @@ class Vault(Protocol):
         ...
 
     async def rewrap(self, tenant: TenantId, *, by: str | None) -> None:
-        """Wrap the tenant's data keys anew, by the customer's key `by` or (None) by ours."""
+        """Wrap the tenant's data keys anew, by the customer's key `by` or (None) by ours.
+
+        Raises KeyVaultFailedError if that key does not wrap, or does not unwrap: then nothing was
+        changed.
+        """
         ...
 
     async def destroy_keys(self, tenant: TenantId) -> None:

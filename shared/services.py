@@ -11,8 +11,11 @@ from shared import ports
 from shared.limits import RateLimit
 from shared.settings import Settings
 from shared.usecases.authenticate import Authenticate
+from shared.usecases.back_up_tenant import BackUpTenant
+from shared.usecases.back_up_tenants import BackUpTenants
 from shared.usecases.begin_connection import BeginConnection
 from shared.usecases.carry_out_deletion import CarryOutDeletion
+from shared.usecases.change_settings import ChangeSettings
 from shared.usecases.clean_up import CleanUp
 from shared.usecases.complete_connection import CompleteConnection
 from shared.usecases.confirm_deletion import ConfirmDeletion
@@ -26,11 +29,14 @@ from shared.usecases.invoke_flow import InvokeFlow
 from shared.usecases.list_connections import ListConnections
 from shared.usecases.list_flows import ListFlows
 from shared.usecases.list_runs import ListRuns
+from shared.usecases.my_data import MyData
 from shared.usecases.org_access import OrgAccess
 from shared.usecases.publish_keys import PublishKeys
 from shared.usecases.read_deletion import ReadDeletion
+from shared.usecases.read_settings import ReadSettings
 from shared.usecases.refresh_grant import RefreshGrant
 from shared.usecases.request_deletion import RequestDeletion
+from shared.usecases.restore_backup import RestoreBackup
 from shared.usecases.revoke_grants import RevokeGrants
 from shared.usecases.sealed_grants import SealedGrants
 from shared.usecases.sign_document import SignDocument
@@ -124,6 +130,7 @@ class Services:
     @cached_property
     def complete_connection(self) -> CompleteConnection:
         return CompleteConnection(
+            tenants=self._outside.tenants,
             pending=self._outside.pending,
             connections=self._outside.connections,
             grants=self._grants,
@@ -157,7 +164,9 @@ class Services:
 
     @cached_property
     def describe_flow(self) -> DescribeFlow:
-        return DescribeFlow(access=self._access, flows=self._outside.flows)
+        return DescribeFlow(
+            tenants=self._outside.tenants, access=self._access, flows=self._outside.flows
+        )
 
     @cached_property
     def invoke_flow(self) -> InvokeFlow:
@@ -194,6 +203,39 @@ class Services:
     @cached_property
     def publish_keys(self) -> PublishKeys:
         return PublishKeys(signer=self._outside.signer)
+
+    # --- what the tenant has settled ---
+
+    @cached_property
+    def read_settings(self) -> ReadSettings:
+        return ReadSettings(tenants=self._outside.tenants)
+
+    @cached_property
+    def change_settings(self) -> ChangeSettings:
+        return ChangeSettings(
+            tenants=self._outside.tenants,
+            leases=self._outside.leases,
+            vault=self._outside.vault,
+            read=self.read_settings,
+            clock=self._outside.clock,
+        )
+
+    # --- what is held about a user ---
+
+    @cached_property
+    def my_data(self) -> MyData:
+        return MyData(
+            gates=self._outside.gates,
+            tenants=self._outside.tenants,
+            users=self._outside.users,
+            connections=self._outside.connections,
+            pending=self._outside.pending,
+            runs=self._outside.runs,
+            deletions=self._outside.deletions,
+            vault=self._outside.vault,
+            grants=self._grants,
+            clock=self._outside.clock,
+        )
 
     # --- what is kept goes as promised ---
 
@@ -246,6 +288,32 @@ class Services:
         )
 
     @cached_property
+    def back_up_tenants(self) -> BackUpTenants:
+        return BackUpTenants(
+            tenants=self._outside.tenants,
+            leases=self._outside.leases,
+            back_up_tenant=BackUpTenant(
+                tenant_keys=self._outside.tenant_keys,
+                copies=self._outside.copies,
+                vault=self._outside.vault,
+                backups=self._outside.backups,
+                clock=self._outside.clock,
+            ),
+            backups=self._outside.backups,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def restore_backup(self) -> RestoreBackup:
+        return RestoreBackup(
+            backups=self._outside.backups,
+            vaults=self._outside.vaults,
+            tenant_keys=self._outside.tenant_keys,
+            copies=self._outside.copies,
+            gates=self._outside.gates,
+        )
+
+    @cached_property
     def clean_up(self) -> CleanUp:
         return CleanUp(
             tenants=self._outside.tenants,
@@ -278,6 +346,7 @@ class Services:
     @cached_property
     def _access(self) -> OrgAccess:
         return OrgAccess(
+            tenants=self._outside.tenants,
             connections=self._outside.connections,
             grants=self._grants,
             refresh=RefreshGrant(

@@ -16,8 +16,8 @@ from tests.control_client import ControlClient
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
     """The whole stack, started once for all tests, on free ports. Tests share what it stores:
-    use tenants and users of your own, or `clean_stack`."""
-    with Stack(data=tmp_path_factory.mktemp("stack")) as running:
+    use tenants and users of your own, or `clean_stack`. Timers run only when a test asks."""
+    with Stack(data=tmp_path_factory.mktemp("stack"), with_timers=False) as running:
         yield running.info
 
 

@@ -168,6 +168,7 @@ def test_make_lint_runs_every_check() -> None:
         "mypy",
         "lint-imports",
         "tools/check_handlers.py",
+        "tools/data_inventory.py --check",
     ):
         assert any(command.endswith(wanted) for command in commands), wanted
 

@@ -61,7 +61,7 @@ def test_ndjson_begins_with_a_run() -> None:
 
 FORMULAS = [
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "   @x", "\uff1d1+1", "\uff0b1",
-    "\uff0d1", "\uff20x", '=cmd|"/c calc"!A0', "=HYPERLINK(\"https://example.com\")", "-",
+    "\uff0d1", "\uff20x", '=cmd|"/c calc"!A0', '=HYPERLINK("https://example.com")', "-",
 ]  # fmt: skip
 
 

@@ -31,6 +31,7 @@ class ControlSurface:
             web.get("/_sim/info", self._info),
             web.post("/_sim/reset", self._reset),
             web.post("/_sim/faults", self.faults.add),
+            web.delete("/_sim/faults", self._clear_faults),
         ]
         return [*own, *(route for simulator in self.simulators for route in simulator.control())]
 
@@ -42,6 +43,11 @@ class ControlSurface:
         }
         facts = {name: _plain(value) for name, value in asdict(self.info).items()}
         return web.json_response({**facts, "simulators": simulators})
+
+    async def _clear_faults(self, _request: web.Request) -> web.Response:
+        """Everybody behaves again; all else stays as it is."""
+        self.faults.clear()
+        return web.json_response({})
 
     async def _reset(self, _request: web.Request) -> web.Response:
         """As after start: no faults, no rows, no blobs, and each simulator as it was made."""

@@ -63,8 +63,10 @@ class KeyVaultSigner:
         async with vault_call():
             client = self._client(key.key_id)
             signature = (await client.sign(SignatureAlgorithm.es256, digest)).signature
+            if not signature or len(signature) != SIGNATURE_BYTES:
+                raise KeyVaultFailedError
             check = await client.verify(SignatureAlgorithm.es256, digest, signature)
-        if len(signature) != SIGNATURE_BYTES or not check.is_valid:
+        if not check.is_valid:
             raise KeyVaultFailedError
         return signature
 

@@ -4,6 +4,7 @@ A key that is destroyed is out of every instance's memory within seconds: before
 the list of those that exist is read, unless that was done a moment ago.
 """
 
+import hmac
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -65,11 +66,14 @@ class TenantVault:
         return key.version
 
     async def rewrap(self, tenant: TenantId, *, by: str | None) -> None:
-        """The data keys stay what they are, so nothing that they sealed is touched."""
-        for key in await self._keys.all(tenant):
-            data_key = await self._unwrap(key)
-            wrapped, kek_id = await self._wrapper.wrap(data_key, by=by)
-            await self._keys.rewrap(replace(key, wrapped=wrapped, kek_id=kek_id))
+        """The data keys stay what they are, so nothing that they sealed is touched.
+
+        Wrapping needs the public half alone. A key that cannot unwrap as well, for us, would take
+        the data with it: so that is tried first, with all of them, and then they are written.
+        """
+        anew = [await self._wrapped(key, by) for key in await self._keys.all(tenant)]
+        for key in anew:
+            await self._keys.rewrap(key)
         self._existing.forget(tenant)
         event("key_rotated", tenant=tenant)
 
@@ -114,6 +118,14 @@ class TenantVault:
 
     async def _read(self, tenant: TenantId) -> Mapping[int, WrappedKey]:
         return {key.version: key for key in await self._keys.all(tenant)}
+
+    async def _wrapped(self, key: WrappedKey, by: str | None) -> WrappedKey:
+        data_key = await self._unwrap(key)
+        wrapped, kek_id = await self._wrapper.wrap(data_key, by=by)
+        anew = replace(key, wrapped=wrapped, kek_id=kek_id)
+        if not hmac.compare_digest(await self._unwrap(anew), data_key):
+            raise KeyVaultFailedError
+        return anew
 
     async def _unwrap(self, key: WrappedKey) -> bytes:
         data_key = await self._wrapper.unwrap(key.wrapped, key.kek_id)

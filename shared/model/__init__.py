@@ -18,6 +18,7 @@ from shared.model.housekeeping import Lease, Swept
 from shared.model.places import Place, flow_name_place
 from shared.model.runs import (
     ALL_TIME,
+    EVERY_RUN,
     LONGEST_RUN,
     FlowDescription,
     FlowKind,
@@ -28,6 +29,7 @@ from shared.model.runs import (
     Idempotency,
     Period,
     Run,
+    RunFilter,
     RunOutcome,
     RunPage,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "BACKUP_DAYS",
     "CONFIRMATION_LIFETIME",
     "DEFAULT_RETENTION_DAYS",
+    "EVERY_RUN",
     "LONGEST_RUN",
     "REVOCATION_LIMIT",
     "SETTLING",
@@ -81,6 +84,7 @@ __all__ = [
     "Place",
     "Provider",
     "Run",
+    "RunFilter",
     "RunOutcome",
     "RunPage",
     "SessionClaims",

@@ -23,6 +23,9 @@ because a refresh token of yesterday has been used since, and to use it twice re
 
 ROWS_A_PART: Final = 20_000
 
+BACKUP_LEASE: Final = "backup"
+"""Held while a tenant's files are written; a deletion waits for it."""
+
 type Cell = str | bool | int | float | datetime | bytes
 type Row = Mapping[str, Cell]
 """A row of one tenant, `RowKey` among its columns; whose row it is, is said elsewhere."""

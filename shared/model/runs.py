@@ -58,13 +58,18 @@ class FlowVariable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowDescription:
-    """What a Flow takes and gives."""
+    """What a Flow takes and gives.
+
+    `input_aliases` are not the org's: the tenant's own further names of this Flow's inputs, each
+    with the email field that it takes.
+    """
 
     name: FlowName
     label: str
     kind: FlowKind
     inputs: tuple[FlowVariable, ...]
     outputs: tuple[FlowVariable, ...]
+    input_aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,31 @@ ALL_TIME: Final = Period()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs; None: whatever it is.
+
+    Outcomes are compared as they read at `as_of` (`Run.as_of`); None: as they were written.
+    """
+
+    outcome: RunOutcome | None = None
+    flow_id: str | None = None
+    org: OrgId | None = None
+    as_of: datetime | None = None
+
+    def holds(self, run: Run) -> bool:
+        """Whether the run is one of these."""
+        read = run if self.as_of is None else run.as_of(self.as_of)
+        return (
+            self.outcome in (None, read.outcome)
+            and self.flow_id in (None, run.flow_id)
+            and self.org in (None, run.org)
+        )
+
+
+EVERY_RUN: Final = RunFilter()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Idempotency:
     """An idempotency key and the request it was used for, both as keyed hashes."""
 
@@ -138,7 +168,10 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage:
-    """One page of runs, newest first. `next` continues it; None on the last page."""
+    """One page of runs, newest first. `next` continues it; None on the last page.
+
+    A page may be short, or even empty, and still have a next one.
+    """
 
     runs: tuple[Run, ...]
     next: str | None

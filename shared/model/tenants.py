@@ -38,6 +38,15 @@ class TenantSettings:
     customer_key: str | None = None
     """A key in the customer's own vault that wraps this tenant's data keys; None: ours."""
 
+    def allows(self, org: OrgId) -> bool:
+        """Whether users may connect this org, and call it."""
+        return not self.allowed_orgs or org in self.allowed_orgs
+
+    def aliases_for(self, flow: str) -> Mapping[str, str]:
+        """The further names of a Flow's inputs. Salesforce's API names know no case."""
+        by_name = {name.lower(): names for name, names in self.input_aliases.items()}
+        return by_name.get(flow.lower(), {})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:

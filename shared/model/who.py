@@ -32,6 +32,13 @@ class UserId(str):
     """A person inside one tenant: `u-<26 characters>`, a keyed hash that means nothing outside."""
 
     __slots__ = ()
+    _FORM: Final = re.compile(r"u-[a-z2-7]{26}", re.ASCII)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if not cls._FORM.fullmatch(text):
+            raise InvalidRequestError
+        return cls(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,13 @@
 
 from typing import Final
 
-TABLE_NAMES: Final = (
-    "tenants",
-    "tenantkeys",
-    "users",
-    "connections",
-    "pending",
-    "runs",
-    "deletions",
-)
-"""Every table of the service. Named here, so that nobody needs the SDK to know them."""
+from shared.model.schema import TABLES
+
+TABLE_NAMES: Final = tuple(TABLES)
+"""Every table of the service, as the schema lists them."""
 
 BACKUP_CONTAINER: Final = "flowrunner-backup"
 """The container of the backups, in an account of its own in the same region."""
 
 BLOB_API_VERSION: Final = "2025-11-05"
-"""Pinned, because the SDK's newest is asked for otherwise, which nothing of ours was tested with."""
+"""Pinned: the SDK's newest is asked for otherwise, which nothing of ours was tested with."""

@@ -32,12 +32,13 @@ class TableCopies:
 
     async def insert(self, table: str, tenant: TenantId, rows: Iterable[Row]) -> None:
         """A few transactions at a time; all are waited for, whichever fails."""
+        client = self._tables.for_restoring(table)
         running = asyncio.Semaphore(_AT_A_TIME)
 
         async def write(batch: Sequence[Row]) -> None:
             operations = [("create", _entity(tenant, row)) for row in batch]
             async with running, store_call():
-                await self._tables[table].submit_transaction(operations)
+                await client.submit_transaction(operations)
 
         writing = (write(batch) for batch in batched(rows, MOST_OPERATIONS, strict=False))
         for failure in await asyncio.gather(*writing, return_exceptions=True):

@@ -16,7 +16,7 @@ from shared.storage.tables import Tables, keys_between, merge
 
 _LAST: Final = "tenantkeys"
 _KEPT: Final = "deletions"
-_EVERYTHING: Final = ("", "~")
+_EVERYTHING: Final = ("", "\ufffd")  # whatever anybody ever wrote, not our keys alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ and what was inserted before is there to be found (scenario D-05). A gate holds 
 keys.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from azure.core.exceptions import ResourceExistsError
@@ -16,12 +17,12 @@ from azure.data.tables.aio import TableClient
 
 from shared.errors import DeletionInProgressError
 from shared.model import DataSubject, TenantId, UserId
-from shared.storage.batches import delete_rows
+from shared.storage.batches import delete_rows, is_row_missing
 from shared.storage.tables import (
-    NOT_THERE_AS_READ,
     Entity,
     Operation,
     Tables,
+    get,
     if_as_read,
     keys_between,
     plain,
@@ -31,8 +32,8 @@ from shared.storage.tables import (
 TENANT_GATE: Final = "gate"
 WITH_TENANT_GATE: Final = ("tenants", "users", "connections", "pending", "runs")
 WITH_USER_GATES: Final = ("connections", "pending", "runs")
-_NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
+_CHANGED: Final = 412
 
 
 def user_gate(user: UserId) -> str:
@@ -59,7 +60,7 @@ async def insert_through(table: TableClient, gate: str, *entities: Entity) -> bo
         try:
             await table.submit_transaction(operations)
         except TableTransactionError as exc:
-            if exc.status_code == _NOT_FOUND:
+            if is_row_missing(exc):
                 raise DeletionInProgressError from exc
             if exc.status_code == _CONFLICT:
                 return False
@@ -83,9 +84,9 @@ async def renew_through(
         try:
             written = await table.submit_transaction(operations)
         except TableTransactionError as exc:
-            if exc.index == 0 and exc.status_code == _NOT_FOUND:
+            if is_row_missing(exc) and exc.index == 0:
                 raise DeletionInProgressError from exc
-            if exc.status_code in NOT_THERE_AS_READ:
+            if is_row_missing(exc) or exc.status_code == _CHANGED:
                 return None
             raise
         return str(written[1]["etag"])
@@ -110,6 +111,14 @@ class TableGates:
         for name in WITH_USER_GATES:
             row = {"PartitionKey": tenant, "RowKey": user_gate(user)}
             await insert_through(self._tables[name], TENANT_GATE, row)
+
+    async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[str]:
+        row_key = user_gate(user)
+        return [
+            name
+            for name in WITH_USER_GATES
+            if await get(self._tables[name], tenant, row_key) is not None
+        ]
 
     async def close(self, subject: DataSubject) -> None:
         """The tenant's own gates go before its users' are listed: no new one can come after."""

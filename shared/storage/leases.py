@@ -6,14 +6,13 @@ from typing import Final
 from shared.errors import DeletionInProgressError, StorageFailedError
 from shared.model import Lease, TenantId
 from shared.ports import Clock
-from shared.storage.gates import TENANT_GATE, insert_through
+from shared.storage.gates import TENANT_GATE, insert_through, renew_through
 from shared.storage.tables import (
     Entity,
     Tables,
     delete_as_read,
     etag_of,
     get,
-    replace_as_read,
     row_is_readable,
     utc,
 )
@@ -35,14 +34,14 @@ class TableLeases:
         wanted = {"PartitionKey": tenant, "RowKey": row_key, "holder": holder, "until": until}
         for _ in range(_ATTEMPTS):
             found = await get(table, tenant, row_key)
-            if found is None:
-                try:
+            try:
+                if found is None:
                     await insert_through(table, TENANT_GATE, wanted)
-                except DeletionInProgressError:
+                elif _until(found) <= self._clock():
+                    await renew_through(table, TENANT_GATE, wanted, etag_of(found))
+                elif found.get("holder") != holder:
                     return None
-            elif _until(found) <= self._clock():
-                await replace_as_read(table, wanted, etag_of(found))
-            elif found.get("holder") != holder:
+            except DeletionInProgressError:
                 return None
             written = await get(table, tenant, row_key)
             if written is not None and written.get("holder") == holder:

@@ -41,7 +41,7 @@ class TablePendingStore:
         where = {} if subject.user is None else {"user_id": subject.user}
         found: list[Pending] = []
         unreadable = 0
-        rows = rows_between(self._tables["pending"], subject.tenant, "", "~", where=where)
+        rows = rows_between(self._tables["pending"], subject.tenant, "", "\ufffd", where=where)
         async for row in rows:
             if is_gate(row["RowKey"]):
                 continue

@@ -1,9 +1,11 @@
 """The table `runs`: what ran, for whom, when, and how it ended; and which keys were used."""
 
-import base64
-import binascii
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+
+from azure.core.exceptions import HttpResponseError
 
 from shared.errors import (
     IdempotencyKeyReusedError,
@@ -12,10 +14,12 @@ from shared.errors import (
 )
 from shared.model import (
     ALL_TIME,
+    EVERY_RUN,
     Idempotency,
     OrgId,
     Period,
     Run,
+    RunFilter,
     RunOutcome,
     RunPage,
     TenantId,
@@ -23,6 +27,7 @@ from shared.model import (
 )
 from shared.storage.gates import insert_through, user_gate
 from shared.storage.run_keys import descending_time
+from shared.storage.run_queries import PageStart, run_query, start_from, token_after, token_at
 from shared.storage.tables import (
     Entity,
     Tables,
@@ -30,12 +35,17 @@ from shared.storage.tables import (
     merge,
     plain,
     row_is_readable,
+    rows_between,
     store_call,
     utc,
 )
 
-_FIRST: Final = datetime(1971, 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(2286, 1, 1, tzinfo=UTC)
+type Answers = AsyncIterator[AsyncIterator[Entity]]
+
+_LARGEST_ANSWER: Final = 1_000
+_MOST_ANSWERS: Final = 5
+"""Of the table service, for one page. It looks through rows for five seconds at most before it
+answers what it has found so far, which may be nothing."""
 
 
 def run_row_key(run: Run) -> str:
@@ -78,35 +88,39 @@ class TableRunStore:
         after: str | None,
         limit: int,
         period: Period = ALL_TIME,
+        where: RunFilter = EVERY_RUN,
     ) -> RunPage:
-        low, high = _key_range(period)
-        if after is not None:
-            low = max(low, _row_key_from(after))
+        start = PageStart() if after is None else start_from(after, tenant)
+        text, parameters = run_query(tenant, user, period, where, start)
+        # A continuation is a mapping, and the iterators have it, whatever the SDK's types say.
+        answers = (
+            self._tables["runs"]
+            .query_entities(
+                text,
+                parameters=plain(parameters),
+                results_per_page=min(limit + 1, _LARGEST_ANSWER),
+            )
+            .by_page(start.continuation)  # type: ignore[arg-type]
+        )
         found: list[Run] = []
-        rows = self._query(tenant, user, low, high, limit + 1)
-        pages = rows.by_page()
-        while len(found) <= limit:
-            async with store_call():
-                try:
-                    page = [entity async for entity in await anext(pages)]
-                except StopAsyncIteration:
-                    break
-            found += [_run(tenant, entity) for entity in page]
-        is_last = len(found) <= limit
-        found = found[:limit]
+        for _ in range(_MOST_ANSWERS):
+            answer = await _next_answer(answers, start)
+            if answer is None:
+                return RunPage(runs=tuple(found), next=None)
+            found += [_run(tenant, entity) for entity in answer]
+            if len(found) > limit:
+                following = token_after(run_row_key(found[limit - 1]))
+                return RunPage(runs=tuple(found[:limit]), next=following)
+        goes_on = answers.continuation_token  # type: ignore[attr-defined]
         return RunPage(
-            runs=tuple(found), next=None if is_last else _token_from(run_row_key(found[-1]))
+            runs=tuple(found), next=None if goes_on is None else token_at(tenant, goes_on)
         )
 
-    def _query(self, tenant: TenantId, user: UserId | None, low: str, high: str, count: int) -> Any:  # noqa: ANN401 - the SDK's pager
-        text = "PartitionKey eq @tenant and RowKey gt @low and RowKey lt @high"
-        parameters = {"tenant": tenant, "low": low, "high": high}
-        if user is not None:
-            text += " and user_id eq @user"
-            parameters["user"] = user
-        return self._tables["runs"].query_entities(
-            text, parameters=plain(parameters), results_per_page=min(count, 1_000)
-        )
+    async def keys_used(self, tenant: TenantId, user: UserId) -> Sequence[datetime]:
+        rows = rows_between(self._tables["runs"], tenant, "idem|", "idem}", where={"user_id": user})
+        used = [row async for row in rows]
+        with row_is_readable():
+            return sorted((utc(row["created_at"]) for row in used), reverse=True)
 
     async def _earlier(self, run: Run, idempotency: Idempotency) -> Run | None:
         """The run that used the key first; None if that is this very run, written by a retry."""
@@ -125,34 +139,17 @@ class TableRunStore:
         return None if earlier.id == run.id else earlier
 
 
-def _key_range(period: Period) -> tuple[str, str]:
-    """The row keys between which (both excluded) the runs of a period stand."""
-    low, high = "run|", "run}"
-    if period.end is not None:
-        low = f"run|{_just_before(period.end)}"
-    if period.begin is not None:
-        high = f"run|{_just_before(period.begin)}"
-    return low, high
-
-
-def _just_before(at: datetime) -> str:
-    """The last millisecond that began before a time; keys tell no time outside these years."""
-    return descending_time(min(max(at, _FIRST), _LAST) - timedelta(microseconds=1))
-
-
-def _token_from(row_key: str) -> str:
-    """A paging token: opaque to the caller, and worthless in any other tenant's partition."""
-    return base64.urlsafe_b64encode(row_key.encode()).decode().rstrip("=")
-
-
-def _row_key_from(token: str) -> str:
-    try:
-        row_key = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii")
-    except (ValueError, binascii.Error) as exc:
-        raise InvalidRequestError from exc
-    if not row_key.startswith("run|"):
-        raise InvalidRequestError
-    return row_key
+async def _next_answer(answers: Answers, start: PageStart) -> list[Entity] | None:
+    """None after the last one. A place that the service does not know is the caller's invention."""
+    async with store_call():
+        try:
+            return [entity async for entity in await anext(answers)]
+        except StopAsyncIteration:
+            return None
+        except HttpResponseError as exc:
+            if start.continuation is not None and exc.status_code == HTTPStatus.BAD_REQUEST:
+                raise InvalidRequestError from exc
+            raise
 
 
 def _entity(run: Run) -> Entity:

@@ -24,6 +24,7 @@ from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from shared.errors import InvalidRequestError, StorageFailedError
+from shared.storage.schema_gate import CheckedTableClient
 
 _DEADLINE_SECONDS: Final = 10.0
 NOT_THERE_AS_READ: Final = frozenset({404, 412})
@@ -44,11 +45,19 @@ class Tables:
         transport: Callable[[], AsyncHttpTransport],  # type: ignore[type-arg]
     ) -> None:
         self._endpoint, self._credential, self._transport = endpoint, credential, transport
-        self._clients: dict[str, TableClient] = {}
+        self._clients: dict[tuple[str, type[TableClient]], TableClient] = {}
 
     def __getitem__(self, name: str) -> TableClient:
-        if name not in self._clients:
-            self._clients[name] = TableClient(
+        """Whatever is written by it must be listed in the schema."""
+        return self._client(name, CheckedTableClient)
+
+    def for_restoring(self, name: str) -> TableClient:
+        """Of no schema: what an earlier release listed and wrote has to come back as it was."""
+        return self._client(name, TableClient)
+
+    def _client(self, name: str, kind: type[TableClient]) -> TableClient:
+        if (name, kind) not in self._clients:
+            self._clients[name, kind] = kind(
                 self._endpoint,
                 name,
                 credential=self._credential,
@@ -57,7 +66,7 @@ class Tables:
                 retry_backoff_factor=0.2,
                 retry_backoff_max=2,
             )
-        return self._clients[name]
+        return self._clients[name, kind]
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import Final
 from azure.data.tables import TableTransactionError, UpdateMode
 
 from shared.errors import StorageFailedError
-from shared.model import SettingsChange, Tenant, TenantId, TenantStatus
+from shared.model import SettingsChange, Tenant, TenantId, TenantStatus, UserId
 from shared.storage.gates import TENANT_GATE, insert_through
 from shared.storage.run_keys import descending_time
 from shared.storage.tables import (
@@ -27,7 +27,7 @@ from shared.storage.tables import (
     store_call,
     utc,
 )
-from shared.storage.tenant_settings import settings_from, settings_text
+from shared.tenant_settings import settings_from, settings_text
 
 TENANT_ROW: Final = "tenant"
 _ATTEMPTS: Final = 5
@@ -110,6 +110,11 @@ class TableTenantStore:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+    async def settings_changes_by(self, tenant: TenantId, user: UserId) -> Sequence[SettingsChange]:
+        own = {"changed_by": user}
+        rows = rows_between(self._tables["tenants"], tenant, "audit|", "audit}", where=own)
+        return [_settings_change(entity) async for entity in rows]
 
     async def begin_deletion(self, tenant: TenantId) -> None:
         for _ in range(_ATTEMPTS):

@@ -6,6 +6,7 @@ from shared.errors import (
     CompletionNotYoursError,
     FlowRunnerError,
     InvalidStateError,
+    OrgNotAllowedError,
     StorageFailedError,
     UpstreamError,
 )
@@ -18,7 +19,7 @@ from shared.model import (
     OneTimeCode,
     PendingKind,
 )
-from shared.ports import Clock, ConnectionStore, PendingStore, SalesforceLogin
+from shared.ports import Clock, ConnectionStore, PendingStore, SalesforceLogin, TenantStore
 from shared.telemetry.events import event
 from shared.usecases.org_access import OrgAccess
 from shared.usecases.revocation import try_to_revoke
@@ -32,6 +33,7 @@ class CompleteConnection:
     """Closes the consent hand-over attack: whoever consented at Salesforce, only the one who
     started can activate, and only from their own session."""
 
+    tenants: TenantStore
     pending: PendingStore
     connections: ConnectionStore
     grants: SealedGrants
@@ -40,7 +42,8 @@ class CompleteConnection:
     clock: Clock
 
     async def __call__(self, caller: Caller, completion: OneTimeCode) -> ConnectedOrg:
-        """Raises InvalidStateError, CompletionNotYoursError (and then the grant is revoked)."""
+        """Raises InvalidStateError, CompletionNotYoursError, OrgNotAllowedError (the settings have
+        changed since the consent); and then the grant is revoked."""
         taken = await self.pending.take(completion.tenant, PendingKind.PARKED, completion.digest)
         if taken is None:
             raise InvalidStateError
@@ -52,6 +55,7 @@ class CompleteConnection:
             await try_to_revoke(self.login, grant)
             raise InvalidStateError
         try:
+            await self._require_allowed(caller, grant)
             connection = await self._activate(caller, grant)
         except FlowRunnerError:
             await try_to_revoke(self.login, grant)  # its code is used up: nobody can claim it now
@@ -61,6 +65,11 @@ class CompleteConnection:
         return ConnectedOrg(
             connection=connection, instance_host=grant.instance_host, health=connection.health
         )
+
+    async def _require_allowed(self, caller: Caller, grant: Grant) -> None:
+        tenant = await self.tenants.load(caller.tenant)
+        if tenant is None or not tenant.settings.allows(grant.org):
+            raise OrgNotAllowedError
 
     async def _activate(self, caller: Caller, grant: Grant) -> Connection:
         """Write the new grant, then revoke the one it replaces.

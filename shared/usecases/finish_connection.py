@@ -105,8 +105,7 @@ class FinishConnection:
         tenant = await self.tenants.load(taken.tenant)
         if tenant is None or not tenant.is_active:
             raise TenantNotAllowedError
-        allowed = tenant.settings.allowed_orgs
-        if allowed and grant.org not in allowed:
+        if not tenant.settings.allows(grant.org):
             raise OrgNotAllowedError
 
     async def _keep(self, taken: Pending, grant: Grant) -> OneTimeCode:

@@ -4,8 +4,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from shared.errors import KeyVaultFailedError, NotAdminError
-from shared.model import Caller, RunPage, flow_name_place
+from shared.errors import InvalidRequestError, KeyVaultFailedError, NotAdminError
+from shared.model import (
+    ALL_TIME,
+    EVERY_RUN,
+    Caller,
+    Period,
+    RunFilter,
+    RunPage,
+    UserId,
+    flow_name_place,
+)
 from shared.ports import Clock, RunStore, TenantStore, Vault
 
 
@@ -25,14 +34,34 @@ class ListRuns:
     clock: Clock
 
     async def __call__(
-        self, caller: Caller, *, whole_tenant: bool, after: str | None, limit: int
+        self,
+        caller: Caller,
+        *,
+        whole_tenant: bool,
+        after: str | None,
+        limit: int,
+        user: UserId | None = None,
+        period: Period = ALL_TIME,
+        where: RunFilter = EVERY_RUN,
     ) -> NamedRuns:
-        """Newest first. Raises NotAdminError, InvalidRequestError (`after` is none of ours)."""
+        """Newest first; `user` names one of the whole tenant's.
+
+        Raises NotAdminError, InvalidRequestError (`after` is none of ours, or a user without the
+        whole tenant).
+        """
         if whole_tenant and not caller.is_admin:
             raise NotAdminError
-        user = None if whole_tenant else caller.user
-        page = await self.runs.page(caller.tenant, user, after=after, limit=limit)
+        if user is not None and not whole_tenant:
+            raise InvalidRequestError
         now = self.clock()
+        page = await self.runs.page(
+            caller.tenant,
+            user if whole_tenant else caller.user,
+            after=after,
+            limit=limit,
+            period=period,
+            where=replace(where, as_of=now),
+        )
         page = replace(page, runs=tuple(run.as_of(now) for run in page.runs))
         return NamedRuns(page=page, flow_names=await self._names(caller, page))
 

@@ -14,10 +14,11 @@ from shared.errors import (
     AccessRefusedError,
     NotConnectedError,
     OrgAmbiguousError,
+    OrgNotAllowedError,
     UpstreamError,
 )
 from shared.model import Access, Caller, OrgId, TenantId, UserId
-from shared.ports import Clock, ConnectionStore
+from shared.ports import Clock, ConnectionStore, TenantStore
 from shared.usecases.refresh_grant import RefreshGrant, access_of, usable
 from shared.usecases.sealed_grants import SealedGrants
 
@@ -33,8 +34,13 @@ def _new_cache() -> TimedCache[_Key, Access]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrgAccess:
-    """Opened access tokens stay in memory for a minute at most."""
+    """Opened access tokens stay in memory for a minute at most, and so does what the tenant allows.
 
+    Whoever is connected to an org that is not allowed any more can still disconnect it: that does
+    not go through here.
+    """
+
+    tenants: TenantStore
     connections: ConnectionStore
     grants: SealedGrants
     refresh: RefreshGrant
@@ -62,7 +68,10 @@ class OrgAccess:
         return rows[0].org
 
     async def call[T](self, caller: Caller, org: OrgId, use: Callable[[Access], Awaitable[T]]) -> T:
-        """Do something with access to the org. Raises NotConnectedError, and what `use` raises."""
+        """Do something with access to the org.
+
+        Raises NotConnectedError, OrgNotAllowedError, and what `use` raises.
+        """
         key = (caller.tenant, caller.user, org)
         access = await self._opened.get(key, lambda: self._open(caller, org))
         try:
@@ -74,11 +83,14 @@ class OrgAccess:
         return answer
 
     async def _refreshed(self, key: _Key, stale: int) -> Access:
-        access = await self._refreshes.get(
-            (key, stale), lambda: self.refresh(*key, stale_generation=stale)
-        )
+        access = await self._refreshes.get((key, stale), lambda: self._refresh(key, stale))
         self._opened.put(key, access)
         return access
+
+    async def _refresh(self, key: _Key, stale: int) -> Access:
+        """What comes of it is kept for another minute, so the tenant is asked again, too."""
+        await self._require_allowed(key)
+        return await self.refresh(*key, stale_generation=stale)
 
     def forget(self, caller: Caller, org: OrgId) -> None:
         """The connection is new, or no more: what is in memory is out of date."""
@@ -86,7 +98,14 @@ class OrgAccess:
 
     async def _open(self, caller: Caller, org: OrgId) -> Access:
         row = usable(await self.connections.load(caller.tenant, caller.user, org))
+        await self._require_allowed((caller.tenant, caller.user, org))
         return access_of(row, await self.grants.open(row.place, row.sealed_grant))
+
+    async def _require_allowed(self, key: _Key) -> None:
+        tenant_id, _, org = key
+        tenant = await self.tenants.load(tenant_id)
+        if tenant is None or not tenant.settings.allows(org):
+            raise OrgNotAllowedError
 
     async def _note_use(self, key: _Key) -> None:
         """Remember the day of the last use, once a day. What was done stays done if this fails."""

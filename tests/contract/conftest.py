@@ -61,8 +61,14 @@ def other_tenant() -> TenantId:
 
 @pytest.fixture
 async def admitted(outside: ports.Outside, tenant: TenantId, other_tenant: TenantId) -> None:
-    """Rows of ALICE and BOB may be inserted in both tenants."""
+    """Rows of ALICE, BOB and LONGER may be inserted in both tenants."""
     await admit(outside, tenant, other_tenant)
+
+
+@pytest.fixture
+async def admitted_azure(azure: Azure, tenant: TenantId, other_tenant: TenantId) -> None:
+    """The same, for tests of the real adapters alone."""
+    await admit(azure, tenant, other_tenant)
 
 
 async def admit(outside: ports.Outside, *tenants: TenantId) -> None:

@@ -4,18 +4,23 @@ from datetime import UTC, datetime, timedelta
 
 from shared.model import (
     Connection,
+    Deletion,
+    DeletionScope,
+    DeletionState,
     Health,
     Idempotency,
     OrgId,
     Pending,
     PendingKind,
     Run,
+    SettingsChange,
     Tenant,
     TenantId,
     TenantSettings,
     TenantStatus,
     User,
     UserId,
+    WrappedKey,
 )
 from tests.fakes import CONTOSO_ORG, NOON
 
@@ -69,10 +74,14 @@ def connection_row(
 
 
 def pending_row(
-    tenant: TenantId, digest: str, *, kind: PendingKind = PendingKind.TICKET
+    tenant: TenantId,
+    digest: str,
+    *,
+    user: UserId = ALICE,
+    kind: PendingKind = PendingKind.TICKET,
 ) -> Pending:
     return Pending(
-        kind=kind, tenant=tenant, digest=digest, user=ALICE, sealed=b"\x01", expires_at=EXACT
+        kind=kind, tenant=tenant, digest=digest, user=user, sealed=b"\x01", expires_at=EXACT
     )
 
 
@@ -92,3 +101,43 @@ def run_row(
 
 def idempotency(key: str, body: str = "body") -> Idempotency:
     return Idempotency(key_digest=key, body_digest=body)
+
+
+def wrapped_key(tenant: TenantId, version: int, wrapped: bytes = b"\x00\xff") -> WrappedKey:
+    return WrappedKey(
+        tenant=tenant, version=version, wrapped=wrapped, kek_id="kek/1", created_at=EXACT
+    )
+
+
+def settings_change(name: str, *, by: str = ALICE, later: int = 0) -> SettingsChange:
+    """A change made `later` milliseconds after noon."""
+    return SettingsChange(
+        id=f"c-{name}",
+        changed_at=NOON + timedelta(milliseconds=later),
+        changed_by=by,
+        changed=("retention_days", "allowed_orgs"),
+    )
+
+
+def deletion_row(
+    tenant: TenantId,
+    name: str,
+    *,
+    user: UserId | None = ALICE,
+    state: DeletionState = DeletionState.REQUESTED,
+) -> Deletion:
+    """A deletion that has come to this state, a minute for each step; with nothing else set."""
+    states = list(DeletionState)
+    passed = states[: states.index(state) + 1]
+    return Deletion(
+        id=f"d-{name}",
+        tenant=tenant,
+        scope=DeletionScope.TENANT if user is None else DeletionScope.USER,
+        state=state,
+        times={step: EXACT + timedelta(minutes=n) for n, step in enumerate(passed)},
+        requested_by=ALICE,
+        user=user,
+        subject_sha256=None,
+        code_digest="code",
+        status_digest="status",
+    )

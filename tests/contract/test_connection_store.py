@@ -7,7 +7,7 @@ import pytest
 
 from shared import ports
 from shared.model import Connection, Health, TenantId
-from tests.contract.rows import ALICE, BOB, LONGER, EXACT, connection_row
+from tests.contract.rows import ALICE, BOB, EXACT, LONGER, connection_row
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG
 
 pytestmark = pytest.mark.usefixtures("admitted")

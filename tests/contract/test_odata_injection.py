@@ -32,7 +32,9 @@ INJECTIONS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-async def filled(outside: ports.Outside, tenant: TenantId, other_tenant: TenantId) -> ports.Outside:
+async def filled(
+    outside: ports.Outside, tenant: TenantId, other_tenant: TenantId, admitted: None
+) -> ports.Outside:
     """Both tenants have a row in every table."""
     for owner in (tenant, other_tenant):
         await outside.tenants.create(tenant_row(owner))
@@ -85,6 +87,7 @@ async def test_d09_as_an_idempotency_key_it_is_a_key_of_its_own(
 
 
 @pytest.mark.stack
+@pytest.mark.usefixtures("admitted_azure")
 @INJECTIONS
 async def test_d09_as_a_paging_token_it_shows_no_more_than_the_tenants_own_runs(
     azure: Azure, tenant: TenantId, other_tenant: TenantId, text: str

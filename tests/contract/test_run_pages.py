@@ -1,16 +1,13 @@
 """How runs are paged, on the fake and on the table: newest first, and of one tenant alone."""
 
-import asyncio
 import base64
-from itertools import batched
 
 import pytest
 
 from shared import ports
 from shared.errors import InvalidRequestError
 from shared.model import Run, TenantId, UserId
-from shared.storage.runs import TableRunStore, _entity
-from shared.storage.tables import plain
+from tests.contract.bulk import started
 from tests.contract.rows import ALICE, BOB, idempotency, run_row
 
 pytestmark = pytest.mark.usefixtures("admitted")
@@ -19,17 +16,6 @@ pytestmark = pytest.mark.usefixtures("admitted")
 @pytest.fixture
 def store(outside: ports.Outside) -> ports.RunStore:
     return outside.runs
-
-
-async def started(store: ports.RunStore, runs: list[Run]) -> list[Run]:
-    """Write the runs, and answer them newest first. The table gets many a hundred at a time."""
-    if isinstance(store, TableRunStore):
-        for chunk in batched(runs, 100, strict=False):
-            rows = [("create", plain(_entity(run))) for run in chunk]
-            await store._tables["runs"].submit_transaction(rows)
-    else:
-        await asyncio.gather(*(store.start(run, None) for run in runs))
-    return sorted(runs, key=lambda run: run.started_at, reverse=True)
 
 
 async def pages(

@@ -8,8 +8,8 @@ from shared import ports
 from shared.errors import InvalidRequestError
 from shared.model import ALL_TIME, Period, TenantId
 from shared.run_forms import run_members
+from tests.contract.bulk import started
 from tests.contract.rows import ALICE, BOB, run_row
-from tests.contract.test_run_pages import started
 from tests.fakes import NOON
 
 pytestmark = pytest.mark.usefixtures("admitted")

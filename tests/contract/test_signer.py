@@ -5,9 +5,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jwt
 import pytest
+from azure.keyvault.keys.crypto import SignatureAlgorithm, SignResult
+from azure.keyvault.keys.crypto.aio import CryptographyClient
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -238,9 +241,10 @@ async def test_keys_are_remembered_for_as_long_as_is_promised(
 async def test_x12_a_vault_that_is_down_publishes_no_shortened_key_set(
     azure: Azure, control: ControlClient
 ) -> None:
-    """What is only unreachable now would seem to have never been."""
+    """A version that is only unreachable now would seem to have never been."""
     signer = key_vault_signer(azure, FakeClock())
     key = await signer.newest()
+    control.post("/_sim/keyvault/keys/rotate", {"name": RECEIPT_SIGNING})
     path = key.key_id.removeprefix(f"https://{scene.KEY_VAULT_HOST}")
     down = {"target": "keyvault", "match": path, "fault": "status", "value": 503, "times": 50}
     control.post("/_sim/faults", down)
@@ -268,5 +272,49 @@ async def test_a_version_of_another_kind_is_not_signed_with_and_not_published(
         with pytest.raises(KeyVaultFailedError):
             await fresh.newest()
         assert [jwk["kid"] for jwk in await fresh.public_keys()] == [known.kid]
+    finally:
+        control.post("/_sim/reset")
+
+
+class Altering(CryptographyClient):
+    """Signs with one bit turned over, as if something between the vault and us had done it."""
+
+    async def sign(
+        self,
+        algorithm: SignatureAlgorithm,
+        digest: bytes,
+        **kwargs: Any,  # noqa: ANN401 - the SDK's
+    ) -> SignResult:
+        true = await super().sign(algorithm, digest, **kwargs)
+        altered = true.signature[:-1] + bytes([true.signature[-1] ^ 1])
+        return SignResult(key_id=true.key_id, algorithm=algorithm, signature=altered)
+
+
+@pytest.mark.stack
+async def test_a_signature_that_does_not_fit_is_not_handed_out(azure: Azure) -> None:
+    signer = key_vault_signer(azure, FakeClock())
+    key = await signer.newest()
+    altering = Altering(key.key_id, azure._credential, transport=azure._azure_transport())
+    signer._clients.put(key.key_id, altering)
+
+    with pytest.raises(KeyVaultFailedError):
+        await signer.sign(key, DIGEST)
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    "fault", [{"fault": "html"}, {"fault": "status", "value": 200}], ids=["a-page", "nothing"]
+)
+async def test_x12_an_answer_that_is_no_signature_is_a_failure_of_the_vault(
+    azure: Azure, control: ControlClient, fault: dict[str, object]
+) -> None:
+    signer = key_vault_signer(azure, FakeClock())
+    key = await signer.newest()
+    assert await signer.sign(key, DIGEST)
+    path = key.key_id.removeprefix(f"https://{scene.KEY_VAULT_HOST}")
+    control.post("/_sim/faults", {"target": "keyvault", "match": f"{path}/sign", **fault})
+    try:
+        with pytest.raises(KeyVaultFailedError):
+            await signer.sign(key, DIGEST)
     finally:
         control.post("/_sim/reset")

@@ -1,16 +1,13 @@
-"""What every tenant store promises: the fake, and the tables `tenants` and `tenantkeys`."""
+"""What every tenant store promises: the fake, and the table `tenants`."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from shared import ports
-from shared.model import TenantId, WrappedKey
-from shared.outside import Azure
-from shared.storage.tenant_keys import TableTenantKeyStore
-from tests.contract.conftest import BOTH
-from tests.contract.rows import EXACT, tenant_row
-from tests.fakes.stores import MemoryTenantKeyStore
+from shared.model import TenantId, TenantStatus
+from tests.contract.rows import tenant_row
 
 pytestmark = pytest.mark.usefixtures("admitted")
 
@@ -18,14 +15,6 @@ pytestmark = pytest.mark.usefixtures("admitted")
 @pytest.fixture
 def store(outside: ports.Outside) -> ports.TenantStore:
     return outside.tenants
-
-
-@pytest.fixture(params=BOTH)
-def keys(request: pytest.FixtureRequest) -> ports.TenantKeyStore:
-    if request.param == "fake":
-        return MemoryTenantKeyStore()
-    azure: Azure = request.getfixturevalue("azure")
-    return TableTenantKeyStore(azure._tables)
 
 
 async def test_a_tenant_comes_back_as_it_was_written(
@@ -75,43 +64,51 @@ async def test_flow_names_are_those_of_the_tenant_alone(
     assert await store.sealed_flow_names(tenant) == {}
 
 
-def wrapped_key(tenant: TenantId, version: int, wrapped: bytes = b"\x00\xff") -> WrappedKey:
-    return WrappedKey(
-        tenant=tenant, version=version, wrapped=wrapped, kek_id="kek/1", created_at=EXACT
-    )
-
-
-async def test_a_wrapped_key_comes_back_as_it_was_written(
-    keys: ports.TenantKeyStore, tenant: TenantId
+async def test_the_tenants_are_all_that_have_a_row_and_no_others(
+    store: ports.TenantStore, tenant: TenantId, other_tenant: TenantId
 ) -> None:
-    assert await keys.create(wrapped_key(tenant, 1))
+    """A Flow name, a gate or a change of settings makes no tenant."""
+    await store.create(tenant_row(tenant))
+    await store.remember_flow_name(other_tenant, "f-one", b"theirs")
+    assert other_tenant not in await store.ids()
 
-    assert await keys.load(tenant, 1) == wrapped_key(tenant, 1)
-    assert await keys.load(tenant, 2) is None
+    await store.create(tenant_row(other_tenant))
+    await store.begin_deletion(other_tenant)
+
+    found = list(await store.ids())
+    assert {tenant, other_tenant} <= set(found)
+    assert len(found) == len(set(found))
 
 
-async def test_version_ten_is_newer_than_version_nine(
-    keys: ports.TenantKeyStore, tenant: TenantId, other_tenant: TenantId
+async def test_the_tombstone_ends_every_session_and_changes_nothing_else(
+    store: ports.TenantStore, tenant: TenantId, other_tenant: TenantId
 ) -> None:
-    await keys.create(wrapped_key(other_tenant, 11))
-    for version in (9, 10, 1):
-        await keys.create(wrapped_key(tenant, version))
+    for owner in (tenant, other_tenant):
+        await store.create(tenant_row(owner))
 
-    assert await keys.newest(tenant) == wrapped_key(tenant, 10)
+    await store.begin_deletion(tenant)
+
+    expected = replace(tenant_row(tenant), status=TenantStatus.DELETING, epoch=1)
+    assert await store.load(tenant) == expected
+    assert not expected.is_active
+    assert await store.load(other_tenant) == tenant_row(other_tenant)
 
 
-async def test_a_tenant_without_keys_has_no_newest(
-    keys: ports.TenantKeyStore, tenant: TenantId
+async def test_of_tombstones_at_once_each_is_set(
+    store: ports.TenantStore, tenant: TenantId
 ) -> None:
-    assert await keys.newest(tenant) is None
+    await store.create(tenant_row(tenant))
+
+    await asyncio.gather(*(store.begin_deletion(tenant) for _ in range(4)))
+
+    found = await store.load(tenant)
+    assert found is not None
+    assert (found.status, found.epoch) == (TenantStatus.DELETING, 4)
 
 
-async def test_of_many_writers_of_one_version_one_key_remains(
-    keys: ports.TenantKeyStore, tenant: TenantId
+async def test_a_tombstone_for_a_tenant_that_is_gone_is_no_error_and_makes_none(
+    store: ports.TenantStore, tenant: TenantId
 ) -> None:
-    rivals = [wrapped_key(tenant, 1, f"key {n}".encode()) for n in range(8)]
+    await store.begin_deletion(tenant)
 
-    created = await asyncio.gather(*(keys.create(key) for key in rivals))
-
-    assert created.count(True) == 1
-    assert await keys.load(tenant, 1) == rivals[created.index(True)]
+    assert await store.load(tenant) is None

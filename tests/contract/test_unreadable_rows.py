@@ -12,7 +12,6 @@ from shared.errors import StorageFailedError
 from shared.model import PendingKind, TenantId
 from shared.outside import Azure
 from shared.storage.runs import run_row_key
-from shared.storage.tenant_keys import TableTenantKeyStore
 from tests.contract.rows import (
     ALICE,
     connection_row,
@@ -21,11 +20,11 @@ from tests.contract.rows import (
     run_row,
     tenant_row,
     user_row,
+    wrapped_key,
 )
-from tests.contract.test_tenant_store import wrapped_key
 from tests.fakes import CONTOSO_ORG
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.usefixtures("admitted_azure")]
 
 MISSING = object()
 type Read = Callable[[], Awaitable[object]]
@@ -83,11 +82,10 @@ async def test_d12_a_flow_name(azure: Azure, tenant: TenantId) -> None:
     ],
 )
 async def test_d12_a_wrapped_key(azure: Azure, tenant: TenantId, column: str, to: object) -> None:
-    keys = TableTenantKeyStore(azure._tables)
-    await keys.create(wrapped_key(tenant, 1))
+    await azure.tenant_keys.create(wrapped_key(tenant, 1))
     await spoil(azure, "tenantkeys", "v1", tenant, column, to)
 
-    await expect_failure(lambda: keys.load(tenant, 1), lambda: keys.newest(tenant))
+    await expect_failure(lambda: azure.tenant_keys.all(tenant))
 
 
 @pytest.mark.parametrize(

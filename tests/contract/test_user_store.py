@@ -87,3 +87,53 @@ async def test_ending_sessions_of_nobody_is_no_error(
     await store.end_sessions(tenant, ALICE)
 
     assert await store.load(tenant, ALICE) is None
+
+
+async def test_the_tombstone_ends_every_session_and_changes_nothing_else(
+    store: ports.UserStore, tenant: TenantId
+) -> None:
+    await store.create(user_row(tenant))
+    await store.create(user_row(tenant, BOB))
+
+    await store.begin_deletion(tenant, ALICE)
+
+    assert await store.load(tenant, ALICE) == replace(user_row(tenant), epoch=1, is_leaving=True)
+    assert await store.load(tenant, BOB) == user_row(tenant, BOB)
+
+
+async def test_the_tombstone_stays_whatever_is_written_after_it(
+    store: ports.UserStore, tenant: TenantId
+) -> None:
+    await store.create(user_row(tenant))
+    await store.begin_deletion(tenant, ALICE)
+
+    await store.saw(tenant, ALICE, "2026-01-16")
+    await store.end_sessions(tenant, ALICE)
+    assert not await store.create(user_row(tenant))
+
+    assert await store.load(tenant, ALICE) == replace(
+        user_row(tenant), epoch=2, is_leaving=True, last_seen_day="2026-01-16"
+    )
+
+
+async def test_a_tombstone_for_a_user_who_is_gone_is_no_error_and_makes_none(
+    store: ports.UserStore, tenant: TenantId
+) -> None:
+    await store.begin_deletion(tenant, ALICE)
+
+    assert await store.load(tenant, ALICE) is None
+
+
+async def test_of_tombstones_and_sign_outs_at_once_none_is_lost(
+    store: ports.UserStore, tenant: TenantId
+) -> None:
+    await store.create(user_row(tenant))
+
+    await asyncio.gather(
+        store.begin_deletion(tenant, ALICE),
+        store.end_sessions(tenant, ALICE),
+        store.begin_deletion(tenant, ALICE),
+        store.end_sessions(tenant, ALICE),
+    )
+
+    assert await store.load(tenant, ALICE) == replace(user_row(tenant), epoch=4, is_leaving=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 @dataclass(slots=True, kw_only=True)
 class _Planned:
     method: str
-    failure: Callable[[], Exception]
+    failure: Callable[[], BaseException]
     times: int
     is_carried_out: bool
 
@@ -24,7 +24,7 @@ class Faults:
     def plan(
         self,
         method: str,
-        failure: Callable[[], Exception],
+        failure: Callable[[], BaseException],
         *,
         times: int = 1,
         carried_out: bool = False,
@@ -38,6 +38,14 @@ class Faults:
     def meanwhile(self, method: str, happens: Callable[[], Awaitable[object]]) -> None:
         """While the next call of `method` is under way, this happens first."""
         self._meanwhile.append((method, happens))
+
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        self._planned.clear()
+
+    def left(self, method: str) -> int:
+        """How many of the planned failures of `method` have not happened yet."""
+        return sum(planned.times for planned in self._planned if planned.method == method)
 
     @asynccontextmanager
     async def call(self, method: str) -> AsyncIterator[None]:

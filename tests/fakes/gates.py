@@ -1,5 +1,6 @@
 """Gates and leases in memory."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from shared.errors import DeletionInProgressError
@@ -33,6 +34,11 @@ class MemoryGates:
             else:
                 self.users.discard((subject.tenant, subject.user))
 
+    async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[str]:
+        async with self.faults.call("of_user"):
+            is_open = (tenant, user) in self.users
+            return ("connections", "pending", "runs") if is_open else ()
+
     def require(self, tenant: TenantId, user: UserId | None = None) -> None:
         """Raises DeletionInProgressError where the gate is closed."""
         is_open = tenant in self.tenants if user is None else (tenant, user) in self.users
@@ -54,10 +60,10 @@ class MemoryLeases:
     ) -> Lease | None:
         async with self.faults.call("take"):
             found = self.held.get((tenant, name))
-            if tenant not in self._gates.tenants and found is None:
-                return None
             if found is not None and found.until > self._clock():
                 return found if found.holder == holder else None
+            if tenant not in self._gates.tenants:
+                return None
             lease = Lease(
                 tenant=tenant,
                 name=name,

@@ -2,11 +2,26 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from shared.errors import IdempotencyKeyReusedError, InvalidRequestError
-from shared.model import ALL_TIME, Idempotency, Period, Run, RunPage, TenantId, UserId
+from shared.errors import (
+    IdempotencyKeyReusedError,
+    InvalidRequestError,
+    StorageFailedError,
+)
+from shared.model import (
+    ALL_TIME,
+    EVERY_RUN,
+    Idempotency,
+    Period,
+    Run,
+    RunFilter,
+    RunPage,
+    TenantId,
+    UserId,
+)
 from tests.fakes.faults import Faults
 from tests.fakes.gates import MemoryGates
 
@@ -18,6 +33,8 @@ class MemoryRunStore:
         self.faults = Faults()
         self._gates = gates
         self.rows: dict[tuple[TenantId, str], Run] = {}
+        self.looks_at: int | None = None
+        """How many runs one page looks through, as the table service ends its search; None: all."""
         self.keys: dict[tuple[TenantId, str], tuple[Idempotency, str, UserId, datetime]] = {}
 
     async def start(self, run: Run, idempotency: Idempotency | None) -> Run | None:
@@ -30,7 +47,10 @@ class MemoryRunStore:
                 if first.body_digest != idempotency.body_digest:
                     raise IdempotencyKeyReusedError
                 if run_id != run.id:
-                    return self.rows[run.tenant, run_id]
+                    earlier = self.rows.get((run.tenant, run_id))
+                    if earlier is None:
+                        raise StorageFailedError
+                    return earlier
             self.rows.setdefault((run.tenant, run.id), run)
             return None
 
@@ -47,18 +67,31 @@ class MemoryRunStore:
         after: str | None,
         limit: int,
         period: Period = ALL_TIME,
+        where: RunFilter = EVERY_RUN,
     ) -> RunPage:
         async with self.faults.call("page"):
             start = None if after is None else _position_in(after)
             own = [run for (owner, _), run in self.rows.items() if owner == tenant]
+            ahead = [run for run in own if start is None or _position(run) > start]
+            seen = sorted(ahead, key=_position)[: self.looks_at]
             wanted = [
-                run for run in own if _is_within(period, run) and (user is None or run.user == user)
+                run
+                for run in seen
+                if _is_within(period, run) and user in (None, run.user) and where.holds(run)
             ]
-            ahead = [run for run in wanted if start is None or _position(run) > start]
-            ahead.sort(key=_position)
-            page = tuple(ahead[:limit])
-            more = len(ahead) > limit
-            return RunPage(runs=page, next=_token(page[-1]) if more else None)
+            if len(wanted) > limit:
+                return RunPage(runs=tuple(wanted[:limit]), next=_token(wanted[limit - 1]))
+            goes_on = len(seen) < len(ahead)
+            return RunPage(runs=tuple(wanted), next=_token(seen[-1]) if goes_on else None)
+
+    async def keys_used(self, tenant: TenantId, user: UserId) -> Sequence[datetime]:
+        async with self.faults.call("keys_used"):
+            used = [
+                created_at
+                for (owner, _), (_, _, who, created_at) in self.keys.items()
+                if (owner, who) == (tenant, user)
+            ]
+            return sorted(used, reverse=True)
 
     def only(self) -> Run:
         """The one run that there is."""

@@ -72,6 +72,12 @@ class MemoryTenantStore:
             own = [change for (owner, _), change in self.changes.items() if owner == tenant]
             return sorted(own, key=lambda change: change.changed_at, reverse=True)[:limit]
 
+    async def settings_changes_by(self, tenant: TenantId, user: UserId) -> Sequence[SettingsChange]:
+        async with self.faults.call("settings_changes_by"):
+            changes = self.changes.items()
+            own = [one for (owner, _), one in changes if (owner, one.changed_by) == (tenant, user)]
+            return sorted(own, key=lambda change: change.changed_at, reverse=True)
+
     async def begin_deletion(self, tenant: TenantId) -> None:
         async with self.faults.call("begin_deletion"):
             if tenant in self.rows:

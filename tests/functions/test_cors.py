@@ -55,7 +55,8 @@ async def test_our_origins_may_read_the_answer(world: World, origin: str) -> Non
         response = await call(world.services, name, headers={"Origin": origin})
         assert response.headers["Access-Control-Allow-Origin"] == origin
         assert response.headers["Access-Control-Expose-Headers"] == (
-            "WWW-Authenticate, Retry-After, X-Request-Id, X-Export-Signature, Content-Disposition"
+            "WWW-Authenticate, Retry-After, X-Request-Id, ETag, X-Export-Signature, "
+            "Content-Disposition"
         )
         assert "Access-Control-Allow-Credentials" not in response.headers
 

@@ -266,7 +266,8 @@ async def test_each_failure_of_ours_has_its_own_code(
     failure: Callable[[], FlowRunnerError],
     answer: tuple[int, str],
 ) -> None:
-    world.vault._opened.forget((next(iter(world.tenants.rows)), 1))
+    (key,) = world.tenant_keys.rows
+    world.vault._opened.forget(key)
     getattr(world, where).faults.plan(method, failure)
 
     response = await call(world.services, name, token=connected, route=ROUTE)

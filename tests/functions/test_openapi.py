@@ -173,10 +173,9 @@ def test_every_error_is_listed_by_some_operation_or_answered_for_any_path() -> N
         for code in codes_of(response)
     }
     for_any_path = {"method_not_allowed", "not_found"}
-    on_the_page_alone = {"org_not_allowed"}  # the browser is told, not a caller of the API
 
     known = {kind.code for kind in every_error()} | {"internal"}
-    assert known == listed | for_any_path | on_the_page_alone
+    assert known == listed | for_any_path
 
 
 def test_every_status_of_the_boundary_belongs_to_an_error_that_exists() -> None:

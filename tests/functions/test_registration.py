@@ -29,6 +29,10 @@ ROUTES: Final = {
     "flow_invoke": ("POST", "/v1/flows/{flow}/runs", "session"),
     "run_list": ("GET", "/v1/runs", "session"),
     "run_export": ("GET", "/v1/runs/export", "admin"),
+    "my_data": ("GET", "/v1/me/data", "session"),
+    "tenant_settings": ("GET", "/v1/tenant/settings", "session"),
+    # The table's one row: the host knows a function for each method.
+    "tenant_settings_change": ("PUT", "/v1/tenant/settings", "admin"),
     "deletion_request": ("POST", "/v1/deletion-requests", "session"),
     "deletion_confirm": ("POST", "/v1/deletion-requests/{id}/confirm", "session"),
     "deletion_status": ("GET", "/v1/deletion-requests/{id}", "status token"),
@@ -40,6 +44,7 @@ ROUTES: Final = {
 """The contract's table of routes, for those that exist."""
 
 TIMERS: Final = {
+    "backup": "0 15 2 * * *",
     "deletion_worker": "0 * * * * *",
     "retention_cleanup": "0 7 * * * *",
 }

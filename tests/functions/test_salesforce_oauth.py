@@ -158,7 +158,8 @@ async def test_a_start_that_fails_gets_a_page_that_says_so(
     status: int,
 ) -> None:
     ticket = await browser.begin(alice)
-    browser.world.vault._opened.forget((next(iter(browser.world.tenants.rows)), 1))
+    (key,) = browser.world.tenant_keys.rows
+    browser.world.vault._opened.forget(key)
     getattr(browser.world, where).faults.plan("take", failure)
     getattr(browser.world, where).faults.plan("unwrap", failure)
 
@@ -503,7 +504,8 @@ async def test_the_users_own_orgs_are_listed(world: World) -> None:
 async def test_while_the_key_is_away_the_orgs_are_still_listed(
     world: World, connected: Secret
 ) -> None:
-    world.vault._opened.forget((next(iter(world.tenants.rows)), 1))
+    (key,) = world.tenant_keys.rows
+    world.vault._opened.forget(key)
     world.key_wrapper.faults.plan("unwrap", errors.KeyVaultFailedError)
 
     response = await call(world.services, "salesforce_connections", token=connected)

@@ -207,7 +207,8 @@ def test_quieting_twice_says_each_warning_once(printed: Printed) -> None:
 ROOTS = """
 import logging
 import aiohttp, azure.data.tables.aio, azure.identity.aio, azure.keyvault.keys.crypto.aio
-import azure.keyvault.secrets.aio, cryptography, jwt, msal, requests, requests_oauthlib, sentry_sdk
+import azure.keyvault.secrets.aio, azure.storage.blob.aio, cryptography, jwt, msal, requests
+import requests_oauthlib, sentry_sdk
 import opencensus.ext.azure.log_exporter
 print(*sorted({name.partition(".")[0] for name in logging.root.manager.loggerDict}))
 """

@@ -1,0 +1,124 @@
+"""The tables `users`, `connections` and `pending`: who, their grants, and the way there."""
+
+from typing import Final
+
+from shared.model.schema.entries import Column, Kind, Table
+from shared.model.schema.tenancy import TENANT_GATE
+
+USER_GATE: Final = Kind(
+    name="user_gate",
+    row_key="gate|<user id>",
+    purpose="Has to be there for any row of this user to be inserted; a deletion takes it away "
+    "first.",
+    retention="Until the user or the tenant is deleted.",
+)
+
+USERS: Final = Table(
+    "users",
+    "The people who have signed in.",
+    (
+        TENANT_GATE,
+        Kind(
+            name="user",
+            row_key="<user id>",
+            purpose="Knows the person again at the next sign-in, and ends sessions.",
+            retention="Until the user or the tenant is deleted.",
+            columns=(
+                Column(
+                    "sealed_identity",
+                    "identity, sealed",
+                    "The provider, and the object id (Microsoft) or subject (Google) there.",
+                ),
+                Column("epoch", "technical", "Ends all sessions of the user when it moves on."),
+                Column("created_at", "metadata", "When the user first signed in."),
+                Column("last_seen_day", "metadata", "The day of the last sign-in."),
+                Column("is_leaving", "technical", "That a deletion of this user is under way."),
+            ),
+        ),
+    ),
+)
+
+CONNECTIONS: Final = Table(
+    "connections",
+    "The Salesforce orgs that users have connected, each with the user's own grant.",
+    (
+        USER_GATE,
+        TENANT_GATE,
+        Kind(
+            name="connection",
+            row_key="<user id>|<org id>",
+            purpose="Runs Flows in the user's org, under the user's own permissions.",
+            retention="Until it is disconnected or the user or tenant is deleted; a grant that has "
+            "ended, 30 days after its end.",
+            columns=(
+                Column("org_id", "metadata", "The Salesforce org."),
+                Column("health", "metadata", "Whether the grant serves, and if not, why."),
+                Column("generation", "technical", "Counts the refreshes; fences late writers off."),
+                Column(
+                    "sealed_grant",
+                    "token, sealed",
+                    "Refresh and access token, the org's host names, and the Salesforce user id.",
+                ),
+                Column("connected_at", "metadata", "When the user consented."),
+                Column("last_used_day", "metadata", "The day on which it was last used."),
+                Column("lease_holder", "technical", "The call that is refreshing it, by a number."),
+                Column("lease_until", "technical", "How long that call may take."),
+                Column("ended_at", "metadata", "Since when only a new consent can mend it."),
+            ),
+        ),
+    ),
+)
+
+
+def _pending(name: str, code: str, purpose: str, sealed: Column, retention: str) -> Kind:
+    return Kind(
+        name=name,
+        row_key=f"{code}|<SHA-256>",
+        purpose=purpose,
+        retention=retention,
+        columns=(
+            Column("user_id", "pseudonym", "Who is connecting an org.", "user id"),
+            sealed,
+            Column("expires_at", "technical", "Until when the one-time code is good."),
+        ),
+    )
+
+
+_SWEPT: Final = "Until it is used, once; unused, 10 minutes, and then until the hourly sweep."
+
+PENDING: Final = Table(
+    "pending",
+    "The stops on the way to a connection, each found by the hash of a one-time code.",
+    (
+        USER_GATE,
+        TENANT_GATE,
+        _pending(
+            "ticket",
+            "ticket",
+            "Lets the browser begin what the add-in asked for.",
+            Column(
+                "sealed",
+                "metadata, sealed",
+                "The Salesforce login host, and the page to come back to.",
+            ),
+            _SWEPT,
+        ),
+        _pending(
+            "state",
+            "state",
+            "Knows the browser again that comes back from Salesforce.",
+            Column(
+                "sealed", "token, sealed", "The code verifier, and a hash that knows the browser."
+            ),
+            _SWEPT,
+        ),
+        _pending(
+            "parked_grant",
+            "parked",
+            "Waits for the user who started to claim it; nobody else can.",
+            Column("sealed", "token, sealed", "A Salesforce grant, as in `connections`."),
+            "Until it is claimed; unclaimed, 10 minutes, and then until the sweep has revoked it, "
+            "which it tries for 24 hours at most.",
+        ),
+    ),
+)
