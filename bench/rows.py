@@ -58,14 +58,16 @@ async def fill(info: StackInfo, runs: Iterator[Run]) -> int:
             written += len(batch)
 
     connector = aiohttp.TCPConnector(ssl=tls)
-    async with aiohttp.ClientSession(connector=connector, timeout=_DEADLINE) as http:
-        async with asyncio.TaskGroup() as writers:
-            for _ in range(_AT_A_TIME):
-                writers.create_task(write(http))
-            for batch in batched(runs, _BATCH, strict=False):
-                await waiting.put(batch)
-            for _ in range(_AT_A_TIME):
-                await waiting.put(None)
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=_DEADLINE) as http,
+        asyncio.TaskGroup() as writers,
+    ):
+        for _ in range(_AT_A_TIME):
+            writers.create_task(write(http))
+        for batch in batched(runs, _BATCH, strict=False):
+            await waiting.put(batch)
+        for _ in range(_AT_A_TIME):
+            await waiting.put(None)
     return written
 
 

@@ -113,17 +113,21 @@ class AddIn:
         self._session_token = signed_in["session_token"]
         return signed_in
 
-    def connect(self, salesforce_user: str) -> Any:  # noqa: ANN401 - any JSON value
-        """The whole dance: begin, open the browser, log in at Salesforce, come back, complete."""
+    def connect(self, salesforce_user: str, org_id: str | None = None) -> Any:  # noqa: ANN401 - any JSON value
+        """The whole dance: begin, open the browser, log in at Salesforce, come back, complete.
+
+        The user logs in to that org, else to the first one.
+        """
         return_to = f"{self._info.sidebar}/connected.html"
         begun = self.call(
             "POST", "/salesforce/connections", body={"return_to": return_to}, expect=201
         )
         start = self._http.get(begun["connect_url"], allow_redirects=False, timeout=_SECONDS)
         cookie = start.headers["Set-Cookie"].partition(";")[0]
+        login = {"user": salesforce_user, **({"org_id": org_id} if org_id else {})}
         decided = self.control(
             "/_sim/salesforce/authorize",
-            {"url": start.headers["Location"], "user": salesforce_user, "decision": "allow"},
+            {"url": start.headers["Location"], "decision": "allow", **login},
         )
         home = self._http.get(
             decided["redirect"],

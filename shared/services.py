@@ -19,7 +19,7 @@ from shared.usecases.change_settings import ChangeSettings
 from shared.usecases.clean_up import CleanUp
 from shared.usecases.complete_connection import CompleteConnection
 from shared.usecases.confirm_deletion import ConfirmDeletion
-from shared.usecases.deletion_ledger import DeletionLedger
+from shared.usecases.deletion_ledger import DeletionLedger, PutBackDeletions
 from shared.usecases.describe_flow import DescribeFlow
 from shared.usecases.disconnect import Disconnect
 from shared.usecases.export_runs import ExportRuns
@@ -311,6 +311,7 @@ class Services:
             tenant_keys=self._outside.tenant_keys,
             copies=self._outside.copies,
             gates=self._outside.gates,
+            recorded=PutBackDeletions(deletions=self._outside.deletions),
         )
 
     @cached_property

@@ -104,6 +104,38 @@ export class Service {
     return this.#call("GET", `/runs?limit=10${page}`);
   }
 
+  myData() {
+    return this.#call("GET", "/me/data");
+  }
+
+  /** Answers the request's id, its confirmation code and its status token. Nothing is deleted yet. */
+  requestDeletion() {
+    return this.#call("POST", "/deletion-requests", { body: { scope: "user" } });
+  }
+
+  /** From the moment of the answer the session is over, and no failure of the service's. */
+  async confirmDeletion(id, code) {
+    const body = { confirmation_code: code };
+    await this.#call("POST", `/deletion-requests/${encodeURIComponent(id)}/confirm`, { body });
+    this.forget();
+  }
+
+  deletionStatus(id, token) {
+    return this.#call("GET", `/deletion-requests/${encodeURIComponent(id)}`, { token });
+  }
+
+  /** The receipt as it was signed, a line of text. */
+  deletionReceipt(id, token) {
+    return this.#call("GET", `/deletion-requests/${encodeURIComponent(id)}/receipt`, { token });
+  }
+
+  /** The public keys of receipts, as text to be saved. */
+  async keys() {
+    const [keys, problem] = await this.#settled("GET", "/keys", null, {});
+    if (problem) throw problem;
+    return JSON.stringify(keys);
+  }
+
   /** With the session, unless another token is given. Throws Problem, NoAnswer or SessionOver. */
   async #call(method, path, { token, ...request } = {}) {
     const session = this.#token;
@@ -127,7 +159,7 @@ export class Service {
       const answer = await fetch(this.#api + path, {
         method,
         headers: {
-          Authorization: `Bearer ${token}`,
+          ...(token && { Authorization: `Bearer ${token}` }),
           ...(body && { "Content-Type": "application/json" }),
           ...headers,
         },
@@ -138,9 +170,10 @@ export class Service {
         signal: AbortSignal.timeout(deadline),
       });
       const text = await answer.text();
-      const document = text ? JSON.parse(text) : null;
+      const isJson = answer.headers.get("Content-Type")?.includes("json");
+      const document = isJson ? JSON.parse(text) : text || null;
       if (answer.ok) return [document, null];
-      const isProblem = typeof document.code === "string";
+      const isProblem = typeof document?.code === "string";
       const retryAfter = answer.headers.get("Retry-After");
       return [null, isProblem ? new Problem(document, retryAfter) : new NoAnswer()];
     } catch {

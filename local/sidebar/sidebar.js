@@ -1,11 +1,14 @@
 /**
- * The pane beside a mail: who you are, your Salesforce, your Flows, your runs.
+ * The pane beside a mail: who you are, your Salesforce, your Flows, your runs, your data.
  *
  * Each part of the page has a file of its own; here they meet. The order of a visit: sign in
  * (sign_in_view.js), connect an org (salesforce_view.js), choose a Flow and see what would leave
- * (flows_view.js), run it (run_form.js), see what is kept (history_view.js).
+ * (flows_view.js), run it (run_form.js), see what is kept (history_view.js, data_view.js), and be
+ * forgotten (deletion_view.js).
  */
 
+import { DataView } from "./data_view.js";
+import { DeletionView } from "./deletion_view.js";
 import { announce, byId, show } from "./dom.js";
 import { FlowsView } from "./flows_view.js";
 import { HistoryView } from "./history_view.js";
@@ -19,6 +22,8 @@ import { SignInView } from "./sign_in_view.js";
 
 class Pane {
   #service;
+  #data;
+  #deletion;
   #flows;
   #history;
   #runForm;
@@ -36,13 +41,18 @@ class Pane {
     this.#salesforce = new SalesforceView(this.#service, config, (org) => this.#flows.showOrg(org));
     const mailbox = new Mailbox((mail) => this.#flows.openMail(mail, this.#source));
     byId("sign-out").addEventListener("click", () => this.#signOut());
-    new SignInView(this.#service, config, {
+    const signIn = new SignInView(this.#service, config, {
       onPerson: ({ address, source }) => {
         this.#source = source;
         mailbox.show(mailsFor(address), address);
       },
       onSignedIn: (person) => this.#signedIn(person),
     });
+    this.#data = new DataView(this.#service, {
+      signInAgain: () => signIn.again(),
+      onConfirmed: (asked) => this.#beForgotten(asked),
+    });
+    this.#deletion = new DeletionView(this.#service, () => this.#offerSignIn());
     show("sign-in", true);
   }
 
@@ -52,6 +62,7 @@ class Pane {
     show("sign-out", true);
     announce(`Signed in as ${name}.`);
     try {
+      this.#data.appear();
       await Promise.all([this.#salesforce.refresh(), this.#history.refresh()]);
       byId(byId("connect").hidden ? "flows-title" : "connect-title").focus();
     } catch (problem) {
@@ -79,13 +90,29 @@ class Pane {
   }
 
   #signedOut(words) {
+    this.#forgetWhoWasHere();
+    announce(words);
+    this.#offerSignIn();
+  }
+
+  /** The session is over; the receipt is waited for before anybody else is asked in. */
+  #beForgotten(asked) {
+    this.#forgetWhoWasHere();
+    announce("Confirmed. Your session has ended.");
+    this.#deletion.follow(asked);
+  }
+
+  #forgetWhoWasHere() {
     this.#salesforce.clear();
     this.#runForm.clear();
     this.#history.clear();
+    this.#data.clear();
     byId("account").textContent = "Not signed in";
     show("sign-out", false);
+  }
+
+  #offerSignIn() {
     show("sign-in", true);
-    announce(words);
     byId("sign-in-title").focus();
   }
 }

@@ -26,6 +26,11 @@ export class SignInView {
     this.#choose(this.#person);
   }
 
+  /** A fresh session for the same person. Throws what signing in throws. */
+  async again() {
+    await this.#service.signIn(this.#person.provider, await this.#token());
+  }
+
   #choice(person) {
     const radio = element("input", {
       type: "radio",

@@ -13,7 +13,6 @@ from typing import Final
 from shared.errors import Json
 from shared.jws import RECEIPT_TYP
 from shared.model import (
-    BACKUP_DAYS,
     REVOCATION_LIMIT,
     SETTLING,
     Deletion,
@@ -23,6 +22,7 @@ from shared.model import (
     rfc3339,
     subject_hash,
 )
+from shared.model.backups import BACKUP_DAYS, BACKUP_LEASE, keys_name, tenant_folder
 from shared.ports import (
     BackupStore,
     Clock,
@@ -38,7 +38,6 @@ from shared.usecases.fence import Fence
 from shared.usecases.revoke_grants import Revocation, RevokeGrants
 from shared.usecases.sign_document import SignDocument
 
-BACKUP_LEASE: Final = "backup"
 _LONGEST_PAUSE: Final = timedelta(minutes=15)
 
 type _Step = Callable[[Deletion], Awaitable[Deletion | None]]
@@ -133,9 +132,9 @@ class CarryOutDeletion:
     async def _destroy(self, tenant: TenantId) -> None:
         """The wrapped keys in the backup first: with the live ones gone, they would be the last
         copies; then everything that they sealed there."""
-        await self.backups.delete(f"{tenant}/keys.json")
+        await self.backups.delete(keys_name(tenant))
         await self.vault.destroy_keys(tenant)
-        for name in await self.backups.names(f"{tenant}/"):
+        for name in await self.backups.names(tenant_folder(tenant)):
             await self.backups.delete(name)
 
     async def _verify(self, deletion: Deletion) -> Deletion | None:
@@ -145,7 +144,7 @@ class CarryOutDeletion:
             return None
         left = sum((await self.erasure.count(deletion.subject)).values())
         if deletion.scope is DeletionScope.TENANT:
-            left += len(await self.backups.names(f"{deletion.tenant}/"))
+            left += len(await self.backups.names(tenant_folder(deletion.tenant)))
         if not left:
             return deletion.moved_to(DeletionState.VERIFIED, now)
         event("deletion_step", tenant=deletion.tenant, step="not_empty", count=left)
@@ -162,9 +161,10 @@ class CarryOutDeletion:
         if deletion.receipt is None:
             receipt = await self.sign(RECEIPT_TYP, self._claims(deletion))
             return replace(deletion, receipt=receipt)
-        await self.ledger.write(deletion)
-        done = replace(deletion, user=None, requested_by="", code_digest="")
-        return done.moved_to(DeletionState.RECEIPTED, self.clock())
+        nameless = replace(deletion, user=None, requested_by="", code_digest="")
+        done = nameless.moved_to(DeletionState.RECEIPTED, self.clock())
+        await self.ledger.write(done)
+        return done
 
     def _claims(self, deletion: Deletion) -> Mapping[str, Json]:
         now = self.clock()

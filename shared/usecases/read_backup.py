@@ -99,7 +99,7 @@ class BackupReader:
             rows = list(unpacked_rows(await self.vault.open(place, sealed)))
         except (SealBrokenError, UnreadableError) as exc:
             raise RestoreRefusedError(Refusal.PART_BROKEN) from exc
-        if False or not all(isinstance(row.get("RowKey"), str) for row in rows):
+        if len(rows) != part.rows or not all(isinstance(row.get("RowKey"), str) for row in rows):
             raise RestoreRefusedError(Refusal.PART_BROKEN)
         return rows
 

@@ -62,8 +62,7 @@ class RestoreBackup:
     tenant_keys: TenantKeyStore
     copies: TableCopies
     gates: Gates
-    recorded: RecordedDeletions | None = None
-    """Where the ledger's entries go back into the table `deletions`; None: they stay files."""
+    recorded: RecordedDeletions
 
     async def tenants(self) -> Sequence[TenantId]:
         """Every tenant that has files among the backups, or an entry in the ledger."""
@@ -77,10 +76,9 @@ class RestoreBackup:
         if not await self.copies.is_empty(tenant):
             raise RestoreRefusedError(Refusal.NOT_EMPTY)
         entries, deletions = await self._ledger(tenant)
-        restored = await self._rows(tenant, day, deletions, dry_run=dry_run)
-        if self.recorded is not None and not dry_run:
+        if not dry_run:  # first: whoever is being deleted must not come back in between
             await self.recorded.put_back(tenant, entries)
-        return restored
+        return await self._rows(tenant, day, deletions, dry_run=dry_run)
 
     async def _rows(
         self,

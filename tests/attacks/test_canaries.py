@@ -5,6 +5,7 @@ and App Insights received; in clear, in base64 at each offset, in hexadecimal an
 """
 
 import base64
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -112,8 +113,10 @@ def _wait_for_the_backup(places: Places) -> None:
     """Until both tenants' files are there."""
     until = time.monotonic() + _TELEMETRY_SECONDS
     while time.monotonic() < until:
-        backups = places.all()["backups"]
-        if all(f"{tenant}-".encode() in backups for tenant in ("ms", "g")):
+        manifests = re.findall(
+            rb"^(ms|g)-\S+/manifest[.]json$", places.all()["backups"], re.MULTILINE
+        )
+        if set(manifests) == {b"ms", b"g"}:
             return
         time.sleep(0.2)
     pytest.fail("no backup was made, so none would have been searched")

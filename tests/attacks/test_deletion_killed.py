@@ -22,7 +22,7 @@ import requests
 from local.child import ROOT
 from local.stack_info import StackInfo
 from shared.model import DeletionScope
-from shared.usecases.deletion_ledger import ledger_entry
+from shared.model.backups import ledger_name
 from tests.attacks.azurite_rows import AzuriteRows, Rows, naming
 from tests.attacks.killable_worker import Order
 from tests.attacks.leavers import Leaver, Leavers
@@ -61,7 +61,7 @@ class Workers:
 
 @asynccontextmanager
 async def workers(info: StackInfo) -> AsyncIterator[Workers]:
-    command = [sys.executable, "-m", "tests.attacks.killable_worker", info.data / "stack.json"]
+    command = [sys.executable, "-m", "tests.attacks.killable_worker", str(info.data / "stack.json")]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *command, stdin=pipe, stdout=pipe, limit=2**20, cwd=ROOT
@@ -99,7 +99,7 @@ class Registry:
         """The state, and the receipts that are stored: in the row, in the ledger."""
         tenant = leaver.subject.tenant
         row = self._rows.deletion(tenant, leaver.deletion_id)
-        entry = await self._leavers.azure.backups.get(ledger_entry(tenant, leaver.deletion_id))
+        entry = await self._leavers.azure.backups.get(ledger_name(tenant, leaver.deletion_id))
         known = [row.get("receipt"), None if entry is None else json.loads(entry)["receipt"]]
         return row["state"], {receipt for receipt in known if receipt}
 
@@ -234,8 +234,8 @@ async def test_d04_killed_after_any_request_a_deletion_is_finished_by_the_next_w
     print(  # noqa: T201 - the figures, for a person
         f"\nD-04 scope {scope}: killed after each of {len(swept.killed)} requests "
         f"({told(Counter(swept.killed.values()))}), which left {told(swept.at)}; "
-        f"{len(swept.leavers)} deletions finished with one receipt each, {len(alive)} with a living grant, "
-        f"in {time.monotonic() - began:.0f} s"
+        f"{len(swept.leavers)} deletions finished with one receipt each, {len(alive)} left a living "
+        f"grant, in {time.monotonic() - began:.0f} s"
     )
     assert alive == []
 

@@ -15,11 +15,9 @@ from tests.contract.rows import ALICE, BOB, EXACT, LONGER, connection_row
 from tests.contract.test_unreadable_rows import spoil
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, NOON
 
-pytestmark = pytest.mark.usefixtures("admitted")
-
 
 @pytest.fixture
-def store(outside: ports.Outside) -> ports.ConnectionStore:
+def store(outside: ports.Outside, admitted: None) -> ports.ConnectionStore:
     return outside.connections
 
 

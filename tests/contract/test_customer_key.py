@@ -3,7 +3,7 @@
 The stack has one vault; a second key in it stands for the customer's own.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -36,12 +36,18 @@ NAME = "contoso-own-key"
 KEY = f"https://{scene.KEY_VAULT_HOST}/keys/{NAME}"
 
 
+@pytest.fixture(autouse=True)
+def vault(control: ControlClient) -> Iterator[None]:
+    """The vault as it was, afterwards."""
+    yield
+    control.post("/_sim/reset")
+
+
 @pytest.fixture
-async def customer_key(azure: Azure, control: ControlClient) -> AsyncIterator[str]:
+async def customer_key(azure: Azure) -> str:
     """A key of the customer's, with which we may wrap and unwrap."""
     await create_key(azure, NAME, "wrapKey", "unwrapKey")
-    yield KEY
-    control.post("/_sim/reset")
+    return KEY
 
 
 async def create_key(azure: Azure, name: str, *operations: str) -> None:
@@ -167,7 +173,7 @@ async def test_a_key_that_is_not_there_changes_nothing(
 
 
 async def test_a_key_that_may_wrap_but_not_unwrap_changes_nothing(
-    azure: Azure, stack: StackInfo, services: Services, carol: Caller, control: ControlClient
+    azure: Azure, stack: StackInfo, services: Services, carol: Caller
 ) -> None:
     """What it wrapped could never be opened again."""
     await create_key(azure, "one-way", "wrapKey")
@@ -176,6 +182,5 @@ async def test_a_key_that_may_wrap_but_not_unwrap_changes_nothing(
     with pytest.raises(KeyVaultFailedError):
         await settle(services, carol, f"https://{scene.KEY_VAULT_HOST}/keys/one-way")
 
-    control.post("/_sim/reset")
     assert await azure.tenant_keys.all(carol.tenant) == before
     assert (await services.read_settings(carol)).settings == TenantSettings()

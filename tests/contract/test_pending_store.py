@@ -11,14 +11,12 @@ from shared.outside import Azure
 from tests.contract.rows import ALICE, BOB, LONGER, pending_row
 from tests.contract.test_unreadable_rows import MISSING, spoil
 
-pytestmark = pytest.mark.usefixtures("admitted")
-
 DIGEST = hashlib.sha256(b"code").hexdigest()
 OTHER = hashlib.sha256(b"another code").hexdigest()
 
 
 @pytest.fixture
-def store(outside: ports.Outside) -> ports.PendingStore:
+def store(outside: ports.Outside, admitted: None) -> ports.PendingStore:
     return outside.pending
 
 

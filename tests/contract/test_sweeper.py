@@ -23,13 +23,11 @@ from tests.contract.rows import (
 )
 from tests.fakes import NOON
 
-pytestmark = pytest.mark.usefixtures("admitted")
-
 MICROSECOND = timedelta(microseconds=1)
 
 
 @pytest.fixture
-def sweeper(outside: ports.Outside) -> ports.Sweeper:
+def sweeper(outside: ports.Outside, admitted: None) -> ports.Sweeper:
     return outside.sweeper
 
 

@@ -337,3 +337,52 @@ async def test_b1_a_key_that_we_may_not_use_changes_nothing(rig: Rig) -> None:
         await rig.vault.rewrap(TENANT, by=CUSTOMER_KEY)
 
     assert await rig.another_instance().open(place(), sealed) == PLAIN
+
+
+async def test_b1_a_key_that_wraps_and_does_not_unwrap_changes_nothing(rig: Rig) -> None:
+    """What it wrapped would never open again; with one key version as with several."""
+    await rig.add_version(FIRST + 1, bytes(range(32)))
+    before = dict(rig.keys.rows)
+    rig.wrapper.add_customer_key(CUSTOMER_KEY)
+
+    async def fails() -> None:
+        rig.wrapper.faults.plan("unwrap", KeyVaultFailedError)
+
+    async def passes() -> None:
+        rig.wrapper.faults.meanwhile("wrap", fails)
+
+    for at_the_first_key in (fails, passes):
+        rig.wrapper.faults.meanwhile("wrap", at_the_first_key)
+        with pytest.raises(KeyVaultFailedError):
+            await rig.vault.rewrap(TENANT, by=CUSTOMER_KEY)
+
+        assert rig.keys.rows == before
+
+
+async def test_b1_a_key_that_gives_back_another_key_changes_nothing(rig: Rig) -> None:
+    before = dict(rig.keys.rows)
+    rig.wrapper.add_customer_key(CUSTOMER_KEY)
+    vault = TenantVault(
+        keys=rig.keys,
+        wrapper=_Forgetful(rig.wrapper),
+        clock=rig.clock,
+        monotonic_clock=rig.clock.monotonic,
+    )
+
+    with pytest.raises(KeyVaultFailedError):
+        await vault.rewrap(TENANT, by=CUSTOMER_KEY)
+
+    assert rig.keys.rows == before
+
+
+class _Forgetful:
+    """Wraps another data key than it was given."""
+
+    def __init__(self, wrapper: LocalKeyWrapper) -> None:
+        self._wrapper = wrapper
+
+    async def wrap(self, data_key: bytes, *, by: str | None = None) -> tuple[bytes, str]:
+        return await self._wrapper.wrap(data_key[::-1], by=by)
+
+    async def unwrap(self, wrapped: bytes, kek_id: str) -> bytes:
+        return await self._wrapper.unwrap(wrapped, kek_id)

@@ -8,7 +8,7 @@ import pytest
 from shared import errors
 from shared.errors import FlowRunnerError
 from shared.secret import Secret
-from tests.fakes import CONTOSO_ORG, World
+from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
 from tests.functions.host import call, failure_of, json_of
 
 
@@ -156,3 +156,103 @@ async def test_each_failure_has_its_own_code(
     world.runs.faults.plan("page", failure)
 
     assert failure_of(await listed(world, connected)) == answer
+
+
+# --- filters -----------------------------------------------------------------------------------
+
+
+async def outcomes(world: World, token: Secret, **params: str) -> list[str]:
+    return [entry["outcome"] for entry in json_of(await listed(world, token, **params))["runs"]]
+
+
+async def test_runs_are_filtered_by_what_the_query_says(world: World, connected: Secret) -> None:
+    await run(world, connected)
+    await run(world, connected, "Always_Faults")
+    (newest, oldest) = json_of(await listed(world, connected))["runs"]
+
+    assert await outcomes(world, connected, outcome="flow_failed") == ["flow_failed"]
+    assert await outcomes(world, connected, outcome="waiting") == []
+    assert await outcomes(world, connected, flow_id=oldest["flow_id"]) == ["succeeded"]
+    assert await outcomes(world, connected, org_id=CONTOSO_ORG[:15]) == ["flow_failed", "succeeded"]
+    assert await outcomes(world, connected, org_id=FABRIKAM_ORG) == []
+    assert await outcomes(world, connected, **{"from": newest["started_at"]}) == ["flow_failed"]
+    assert await outcomes(world, connected, to=newest["started_at"]) == ["succeeded"]
+    assert await outcomes(world, connected, outcome="succeeded", flow_id=newest["flow_id"]) == []
+
+
+async def test_a_run_that_never_told_its_end_is_found_as_it_is_told(
+    world: World, connected: Secret
+) -> None:
+    world.runs.faults.plan("finish", errors.StorageFailedError, times=9)
+    await run(world, connected)
+    assert await outcomes(world, connected, outcome="started") == ["started"]
+
+    world.clock.move(minutes=5)
+    later = await world.session_of("alice")
+
+    assert await outcomes(world, later, outcome="started") == []
+    assert await outcomes(world, later, outcome="outcome_unknown") == ["outcome_unknown"]
+
+
+async def test_an_administrator_names_a_user_of_the_tenant(world: World, connected: Secret) -> None:
+    await run(world, connected)
+    carol = await world.session_of("carol")
+    alice = (await world.signed_in("alice")).user
+    bob = (await world.signed_in("bob")).user
+
+    assert await outcomes(world, carol, scope="tenant", user_id=alice) == ["succeeded"]
+    assert await outcomes(world, carol, scope="tenant", user_id=bob) == []
+    for token, params in ((carol, {}), (carol, {"scope": "user"}), (connected, {})):
+        response = await listed(world, token, user_id=alice, **params)
+        assert failure_of(response) == (400, "invalid_request")
+    refused = await listed(world, connected, scope="tenant", user_id=alice)
+    assert failure_of(refused) == (403, "not_admin")
+
+
+async def test_a_short_page_has_a_next_one(world: World, connected: Secret) -> None:
+    await run(world, connected)
+    await run(world, connected, "Always_Faults", times=3)
+    world.runs.looks_at = 2
+
+    first = json_of(await listed(world, connected, outcome="succeeded"))
+    second = json_of(await listed(world, connected, outcome="succeeded", after=first["next"]))
+
+    assert first["runs"] == []
+    assert [entry["outcome"] for entry in second["runs"]] == ["succeeded"]
+    assert second["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("outcome", text) for text in ("Started", "started ", "running", "*", "' or 1 eq 1")),
+        *(("flow_id", text) for text in ("Log_Email", "f-", f"f-{'A' * 26}", f"f-{'a' * 27}",
+                                         f"f-{'a' * 26}\n", f"f-{'a' * 25}'")),
+        *(("org_id", text) for text in ("00D", "00D5g00000CONTOEA4", "*", f"{CONTOSO_ORG}\n")),
+        *(("user_id", text) for text in ("me", "u-", f"u-{'a' * 27}", f"u-{'1' * 26}", "' or '")),
+        *(("from", text) for text in ("yesterday", "2026-01-15", "2026-01-15T12:00:00", "5")),
+        *(("to", text) for text in ("2026-13-01T00:00:00Z", "2026-01-15T12:00:00 01:00",
+                                    "x" * 3_000)),
+    ],
+)  # fmt: skip
+async def test_a_filter_of_another_form_is_invalid(world: World, name: str, text: str) -> None:
+    carol = await world.session_of("carol")
+
+    response = await listed(world, carol, scope="tenant", **{name: text})
+
+    assert failure_of(response) == (400, "invalid_request")
+
+
+async def test_a_period_that_ends_before_it_begins_is_invalid(
+    world: World, connected: Secret
+) -> None:
+    params = {"from": "2026-01-15T12:00:01Z", "to": "2026-01-15T12:00:00Z"}
+
+    assert failure_of(await listed(world, connected, **params)) == (400, "invalid_request")
+
+
+async def test_an_empty_filter_filters_nothing(world: World, connected: Secret) -> None:
+    await run(world, connected)
+    empty = dict.fromkeys(("from", "to", "outcome", "flow_id", "org_id", "user_id"), "")
+
+    assert await outcomes(world, connected, **empty) == ["succeeded"]

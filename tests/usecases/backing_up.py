@@ -93,6 +93,9 @@ def record_deletion(
         "subject_sha256": None if user is None else subject_hash(user),
         "requested_at": confirmed.isoformat(),
         "confirmed_at": confirmed.isoformat(),
+        "user_id": user,
+        "status_digest": "0" * 64,
+        "receipted_at": None,
         "receipt": None,
     }
     world.backups.files[ledger_name(tenant, name)] = json.dumps(entry).encode()

@@ -158,10 +158,11 @@ async def test_the_ledger_knows_of_it_from_the_fence_on_and_has_the_receipt_in_t
 
     await deleting.tick()
     assert json.loads(world.backups.files[name])["receipt"] is None
+    assert json.loads(world.backups.files[name])["user_id"] == deleting.caller.user
 
     done = await deleting.finish()
     entry = json.loads(world.backups.files[name])
-    assert entry["receipt"] == done.receipt
+    assert (entry["receipt"], entry["user_id"]) == (done.receipt, None)
     assert entry["subject_sha256"] == subject_hash(deleting.caller.user)
 
 

@@ -1,13 +1,19 @@
 """The history of runs: one's own, the tenant's for administrators, and nobody else's."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from shared.errors import InvalidRequestError, NotAdminError, SalesforceTimeoutError
-from shared.model import LONGEST_RUN, Caller, Run, RunOutcome
+from shared.errors import (
+    InvalidRequestError,
+    NotAdminError,
+    SalesforceTimeoutError,
+    StorageFailedError,
+)
+from shared.model import LONGEST_RUN, Caller, Period, Run, RunFilter, RunOutcome
 from shared.usecases.list_runs import NamedRuns
-from tests.fakes import CONTOSO_ORG, World
+from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, NOON, World
 from tests.usecases.invoking import invocation, run
 
 
@@ -153,3 +159,100 @@ async def test_d12_a_name_that_does_not_open_hides_no_run(world: World) -> None:
     listed = await history(world, alice)
 
     assert (ids(listed), listed.flow_names) == (runs, {})
+
+
+# --- filters -----------------------------------------------------------------------------------
+
+
+async def everything(world: World, caller: Caller, **filters: Any) -> list[str]:  # noqa: ANN401
+    """The ids of all pages."""
+    found: list[str] = []
+    after: str | None = None
+    for _ in range(100):
+        listed = await world.services.list_runs(
+            caller, **{"whole_tenant": False, "after": after, "limit": 2} | filters
+        )
+        found += ids(listed)
+        after = listed.page.next
+        if after is None:
+            return found
+    raise AssertionError("the pages do not end")
+
+
+async def test_what_never_told_its_end_is_found_as_unknown_and_not_as_started(
+    world: World,
+) -> None:
+    alice, done = await ran(world, "alice", 1)
+    world.runs.faults.plan("finish", StorageFailedError, times=2)
+    lost = (await run(world, alice, invocation()))[0].id
+    world.clock.move(seconds=LONGEST_RUN.total_seconds() + 1)
+    under_way = (await run(world, alice, invocation()))[0].id
+
+    found = {
+        outcome: await everything(world, alice, where=RunFilter(outcome=outcome))
+        for outcome in RunOutcome
+    }
+
+    assert {outcome: names for outcome, names in found.items() if names} == {
+        RunOutcome.SUCCEEDED: done,
+        RunOutcome.OUTCOME_UNKNOWN: [lost],
+        RunOutcome.STARTED: [under_way],
+    }
+
+
+async def test_runs_of_an_org_a_flow_and_a_period_are_found(world: World) -> None:
+    alice, (second, first) = await ran(world, "alice", 2)
+    world.clock.move(seconds=1)
+    await world.connect(alice, FABRIKAM_ORG)
+    third = await run(world, alice, invocation("Log_Call", org=FABRIKAM_ORG))
+
+    flow_id = third[0].flow_id
+    only = Period(begin=NOON + timedelta(seconds=1), end=NOON + timedelta(seconds=2))
+    assert await everything(world, alice, where=RunFilter(org=CONTOSO_ORG)) == [second, first]
+    assert await everything(world, alice, where=RunFilter(org=FABRIKAM_ORG)) == [third[0].id]
+    assert await everything(world, alice, where=RunFilter(flow_id=flow_id)) == [third[0].id]
+    assert await everything(world, alice, period=only) == [first]
+
+
+async def test_an_administrator_finds_the_runs_of_one_user(world: World) -> None:
+    alice, alices = await ran(world, "alice", 2)
+    await ran(world, "bob", 1)
+    carol = await world.signed_in("carol")
+
+    assert await everything(world, carol, whole_tenant=True, user=alice.user) == alices
+
+
+async def test_without_the_whole_tenant_no_user_is_named(world: World) -> None:
+    alice, _ = await ran(world, "alice", 1)
+    carol = await world.signed_in("carol")
+
+    for caller, user in ((carol, alice.user), (alice, carol.user), (alice, alice.user)):
+        with pytest.raises(InvalidRequestError):
+            await everything(world, caller, user=user)
+
+
+async def test_n04_who_is_no_administrator_finds_no_colleagues_runs(world: World) -> None:
+    alice, _ = await ran(world, "alice", 1)
+    bob = await world.signed_in("bob")
+
+    with pytest.raises(NotAdminError):
+        await everything(world, bob, whole_tenant=True, user=alice.user)
+
+
+async def test_n01_no_filter_finds_anything_of_another_tenants(world: World) -> None:
+    alice, _ = await ran(world, "alice", 1)
+    grace = await world.signed_in("grace")
+
+    assert await everything(world, grace, whole_tenant=True, user=alice.user) == []
+    assert await everything(world, grace, whole_tenant=True, where=RunFilter(org=CONTOSO_ORG)) == []
+
+
+async def test_a_search_that_ends_early_goes_on_at_the_next_page(world: World) -> None:
+    alice, alices = await ran(world, "alice", 1)
+    await ran(world, "bob", 9)
+    world.runs.looks_at = 3
+
+    first = await history(world, alice)
+
+    assert (ids(first), first.page.next is None) == ([], False)
+    assert await everything(world, alice) == alices

@@ -264,6 +264,16 @@ async def test_open_gates_are_rows_too(world: World) -> None:
     assert gates == ["connections", "pending", "runs"]
 
 
+async def test_a_gate_that_is_closed_is_no_row(world: World) -> None:
+    alice = await world.signed_in("alice")
+    await world.gates.close(DataSubject(tenant=alice.tenant, user=alice.user))
+
+    mine = await held(world, alice)
+
+    for table in ("connections", "pending", "runs"):
+        assert rows(mine, table, "user_gate") == []
+
+
 async def test_ones_changes_of_settings_are_there(world: World) -> None:
     carol = await world.signed_in("carol")
     tenant = world.tenants.rows[carol.tenant]

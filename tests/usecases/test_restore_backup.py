@@ -442,7 +442,12 @@ def entry(**changes: object) -> bytes:
         "tenant": "ms-7c1e5b9a-3f64-4d0e-9b7a-2f8d61c0a4e3",
         "scope": "tenant",
         "subject_sha256": None,
+        "user_id": None,
+        "status_digest": "0" * 64,
+        "requested_at": "2026-01-15T12:00:00+00:00",
         "confirmed_at": "2026-01-15T12:00:00+00:00",
+        "receipted_at": None,
+        "receipt": None,
     }
     return json.dumps(sound | changes).encode()
 

@@ -1,0 +1,52 @@
+"""Salesforce, as far as the service asks anything of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from shared.errors import Json
+from shared.model import Access, FlowDescription, FlowName, FlowResult, FlowSummary, Grant
+from shared.secret import Secret
+
+
+class SalesforceLogin(Protocol):
+    """Salesforce's OAuth endpoints."""
+
+    def authorize_url(self, login_host: str, *, state: str, verifier: Secret) -> str: ...
+
+    async def redeem_code(self, login_host: str, *, code: Secret, verifier: Secret) -> Grant:
+        """Raises InvalidStateError (the code is not good), SalesforceFailedError."""
+        ...
+
+    async def refresh(self, grant: Grant) -> Grant:
+        """Redeem the refresh token, once.
+
+        Raises NotConnectedError (the grant has ended, with its health), RefreshInProgressError
+        (transient), SalesforceUnavailableError (nothing was carried out), SalesforceTimeoutError
+        (sent, and no answer that can be used: the token may be spent), SalesforceFailedError (ours
+        to mend: nothing has ended).
+        """
+        ...
+
+    async def revoke(self, grant: Grant) -> None:
+        """End the grant at its own instance. One that is over already is no error."""
+        ...
+
+
+class SalesforceFlows(Protocol):
+    """The Flow part of Salesforce's REST API, as the user whose token it is.
+
+    Raises AccessRefusedError (the access token is not taken: nothing was carried out),
+    SalesforceForbiddenError, SalesforceLimitError, SalesforceFailedError and its kinds.
+    """
+
+    async def list(self, access: Access) -> Sequence[FlowSummary]: ...
+
+    async def describe(self, access: Access, flow: FlowName) -> FlowDescription:
+        """Raises NotFoundError, too."""
+        ...
+
+    async def invoke(
+        self, access: Access, flow: FlowName, inputs: Mapping[str, Json]
+    ) -> FlowResult:
+        """Raises FlowFailedError, too. Never sends twice."""
+        ...
