@@ -101,7 +101,12 @@ def verifies(folder: Path, receipt: str, keys: bytes) -> bool:
     """Whether the tool that a customer uses takes the receipt."""
     (folder / "keys.json").write_bytes(keys)
     (folder / "receipt.jws").write_text(receipt, encoding="utf-8")
-    command = [sys.executable, _VERIFIER, folder / "receipt.jws", folder / "keys.json"]
+    command: list[str | Path] = [
+        sys.executable,
+        _VERIFIER,
+        folder / "receipt.jws",
+        folder / "keys.json",
+    ]
     return subprocess.run(command, check=False, timeout=60).returncode == 0
 
 

@@ -323,6 +323,7 @@ class Services:
             pending=self._outside.pending,
             connections=self._outside.connections,
             deletions=self._outside.deletions,
+            backups=self._outside.backups,
             grants=self._grants,
             login=self._outside.login,
             clock=self._outside.clock,

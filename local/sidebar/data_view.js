@@ -58,8 +58,7 @@ export class DataView {
     clearProblem(place);
     try {
       const { held, backups, logs } = await this.#service.myData();
-      const kept = held.filter(({ rows }) => rows.length > 0);
-      byId("held").replaceChildren(...kept.map(item));
+      byId("held").replaceChildren(...byKind(held).map(item));
       byId("held-statements").replaceChildren(
         ...[backups, logs].map((words) => element("p", { class: "quiet" }, words)),
       );
@@ -126,11 +125,21 @@ export class DataView {
   }
 }
 
-function item({ table, kind, purpose, retention, rows }) {
-  const several = rows.length > 1 ? ` × ${rows.length}` : "";
+/** Those of which there are rows; the same kind in several tables is one line. */
+function byKind(held) {
+  const lines = new Map();
+  for (const { kind, purpose, retention, rows } of held) {
+    const count = (lines.get(kind)?.count ?? 0) + rows.length;
+    lines.set(kind, { kind, purpose, retention, count });
+  }
+  return [...lines.values()].filter(({ count }) => count > 0);
+}
+
+function item({ kind, purpose, retention, count }) {
+  const several = count > 1 ? ` × ${count}` : "";
   return element(
     "li",
-    { "data-kind": `${table}/${kind}`, "data-rows": String(rows.length) },
+    { "data-kind": kind, "data-rows": String(count) },
     element("span", { class: "name" }, `${KINDS[kind] ?? kind}${several}`),
     element("span", {}, purpose),
     element("span", { class: "quiet" }, `Kept: ${retention}`),

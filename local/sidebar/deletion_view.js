@@ -82,7 +82,7 @@ export class DeletionView {
       fact("Deletion", claims.deletion_id),
       fact("Finished", shortTime(claims.finished_at)),
       fact("Rows deleted", counted(claims.rows)),
-      fact("Salesforce access ended", String(claims.revocations.revoked)),
+      fact("Salesforce connections ended", String(claims.revocations.revoked)),
       ...unconfirmed(claims.revocations.not_confirmed),
       fact("Backups", claims.backups),
     );

@@ -15,6 +15,8 @@ const WORDS = {
   unsupported_media_type: "The service could not read what this pane sent.",
   method_not_allowed: "The service does not offer that.",
   not_found: "There is no such thing here, or it is not yours to see.",
+  settings_changed: "The settings were changed meanwhile. Read them again.",
+  if_match_required: "The service wants to know which settings are to be changed.",
   // who is asking
   not_authenticated: "The service does not accept this sign-in.",
   session_expired: "Your session has ended. Please sign in again.",

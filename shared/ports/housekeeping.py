@@ -92,8 +92,8 @@ class DeletionStore(Protocol):
         """Delete the row if it still is as read; False if it is not, or gone."""
         ...
 
-    async def forget(self, *, before: datetime) -> None:
-        """Delete what was receipted at this time or earlier."""
+    async def receipted(self, *, before: datetime) -> Sequence[Deletion]:
+        """Those of all tenants that were receipted at this time or earlier."""
         ...
 
 

@@ -15,7 +15,7 @@ from shared.storage import TABLE_NAMES
 from shared.storage.batches import MOST_OPERATIONS
 from shared.storage.tables import Tables, pages_between, plain, rows_between, store_call, utc
 
-_ALL: Final = ("", "~")  # every row key: they are made of [A-Za-z0-9|_-]
+_ALL: Final = ("", "\ufffd")  # whatever anybody ever wrote, not our keys alone
 _AT_A_TIME: Final = 4
 _INT32: Final = range(-(2**31), 2**31)
 

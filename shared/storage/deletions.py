@@ -47,12 +47,10 @@ class TableDeletionStore:
     async def open_ones(self) -> Sequence[Deletion]:
         return await self._where("state ne @done", {"done": _DONE})
 
-    async def forget(self, *, before: datetime) -> None:
+    async def receipted(self, *, before: datetime) -> Sequence[Deletion]:
         """By what the row says of itself, too: Azurite finds a text to be earlier than any time."""
-        for found in await self._where("receipted_at le @before", {"before": before}):
-            done_at = found.times.get(DeletionState.RECEIPTED)
-            if done_at is not None and done_at <= before:
-                await self.delete(found)
+        found = await self._where("receipted_at le @before", {"before": before})
+        return [deletion for deletion in found if _was_receipted_by(deletion, before)]
 
     async def _where(self, text: str, parameters: Mapping[str, object]) -> Sequence[Deletion]:
         """Across partitions, so a scan: for timers, never for a request. A row that cannot be read
@@ -80,6 +78,11 @@ class TableDeletionStore:
     async def delete(self, deletion: Deletion) -> bool:
         row = {"PartitionKey": deletion.tenant, "RowKey": deletion.id}
         return await delete_as_read(self._tables["deletions"], row, deletion.etag or "")
+
+
+def _was_receipted_by(deletion: Deletion, time: datetime) -> bool:
+    done_at = deletion.times.get(DeletionState.RECEIPTED)
+    return done_at is not None and done_at <= time
 
 
 def _entity(deletion: Deletion) -> Entity:

@@ -41,6 +41,9 @@ class TableErasure:
                 counts[name] = 0
                 async for page in self._pages(name, subject):
                     counts[name] += len(page)
+        if subject.user is not None:
+            async for page in self._written_by(subject.tenant, subject.user):
+                counts["tenants"] += len(page)
         return counts
 
     async def delete(self, subject: DataSubject) -> None:
@@ -61,11 +64,15 @@ class TableErasure:
 
     async def _forget_author(self, tenant: TenantId, user: UserId) -> None:
         """The tenant's changes of settings stay; who made them does not."""
-        table = self._tables["tenants"]
-        pages = keys_between(table, tenant, "audit|", "audit}", where={"changed_by": user})
-        async for page in pages:
+        async for page in self._written_by(tenant, user):
             for key in page:
-                await merge(table, {"PartitionKey": tenant, "RowKey": key, "changed_by": ""})
+                row = {"PartitionKey": tenant, "RowKey": key, "changed_by": ""}
+                await merge(self._tables["tenants"], row)
+
+    def _written_by(self, tenant: TenantId, user: UserId) -> AsyncIterator[list[str]]:
+        """The changes of settings that name a user."""
+        table = self._tables["tenants"]
+        return keys_between(table, tenant, "audit|", "audit}", where={"changed_by": user})
 
 
 def _rows_of(name: str, user: UserId | None) -> tuple[_Rows, ...]:

@@ -2,7 +2,7 @@
 
 A tombstone in another table cannot stop a writer who read it before it was set; Azure Tables has
 transactions within one partition of one table only. So each table that rows are inserted into
-holds a gate of the tenant, three hold one of each user, every insert touches its gate in the same
+holds a gate of the tenant, four hold one of each user, every insert touches its gate in the same
 transaction, and a deletion takes the gates away first: from that moment nothing can be inserted,
 and what was inserted before is there to be found (scenario D-05). A gate holds nothing but its
 keys.
@@ -31,7 +31,7 @@ from shared.storage.tables import (
 
 TENANT_GATE: Final = "gate"
 WITH_TENANT_GATE: Final = ("tenants", "users", "connections", "pending", "runs")
-WITH_USER_GATES: Final = ("connections", "pending", "runs")
+WITH_USER_GATES: Final = ("tenants", "connections", "pending", "runs")
 _CONFLICT: Final = 409
 _CHANGED: Final = 412
 

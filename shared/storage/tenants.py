@@ -6,9 +6,10 @@ from typing import Final
 
 from azure.data.tables import TableTransactionError, UpdateMode
 
-from shared.errors import StorageFailedError
+from shared.errors import DeletionInProgressError, InvalidRequestError, StorageFailedError
 from shared.model import SettingsChange, Tenant, TenantId, TenantStatus, UserId
-from shared.storage.gates import TENANT_GATE, insert_through
+from shared.storage.batches import is_row_missing
+from shared.storage.gates import TENANT_GATE, insert_through, user_gate
 from shared.storage.run_keys import descending_time
 from shared.storage.tables import (
     NOT_THERE_AS_READ,
@@ -27,6 +28,7 @@ from shared.storage.tables import (
     store_call,
     utc,
 )
+from shared.telemetry.events import event
 from shared.tenant_settings import settings_from, settings_text
 
 TENANT_ROW: Final = "tenant"
@@ -56,8 +58,11 @@ class TableTenantStore:
                     page = [entity async for entity in await anext(pages)]
                 except StopAsyncIteration:
                     return found
-            with row_is_readable():
-                found += [TenantId.parse(entity["PartitionKey"]) for entity in page]
+            for entity in page:
+                try:
+                    found.append(TenantId.parse(entity["PartitionKey"]))
+                except InvalidRequestError:  # no tenant of ours; the others must not wait for it
+                    event("row_unreadable", step="tenants")
 
     async def create(self, tenant: Tenant) -> bool:
         return await insert(
@@ -90,7 +95,9 @@ class TableTenantStore:
             "changed_by": change.changed_by,
             "changed": ",".join(change.changed),
         }
+        gate = {"PartitionKey": tenant.id, "RowKey": user_gate(UserId(change.changed_by))}
         operations: list[Operation] = [
+            ("update", plain(gate), {"mode": UpdateMode.MERGE}),
             ("update", plain(settled), {"mode": UpdateMode.MERGE, **if_as_read(tenant.etag)}),
             ("create", plain(told)),
         ]
@@ -98,10 +105,12 @@ class TableTenantStore:
             try:
                 written = await self._tables["tenants"].submit_transaction(operations)
             except TableTransactionError as exc:
+                if exc.index == 0 and is_row_missing(exc):
+                    raise DeletionInProgressError from exc
                 if exc.status_code in NOT_THERE_AS_READ:
                     return None
                 raise
-            return dataclasses.replace(tenant, etag=str(written[0]["etag"]))
+            return dataclasses.replace(tenant, etag=str(written[1]["etag"]))
 
     async def settings_changes(self, tenant: TenantId, *, limit: int) -> Sequence[SettingsChange]:
         found: list[SettingsChange] = []

@@ -24,7 +24,9 @@ from shared.model import (
     TenantId,
     TenantStatus,
 )
+from shared.model.backups import ledger_name
 from shared.ports import (
+    BackupStore,
     Clock,
     ConnectionStore,
     DeletionStore,
@@ -60,6 +62,7 @@ class CleanUp:
     pending: PendingStore
     connections: ConnectionStore
     deletions: DeletionStore
+    backups: BackupStore
     grants: SealedGrants
     login: SalesforceLogin
     clock: Clock
@@ -79,7 +82,16 @@ class CleanUp:
         found = list(await self.tenants.ids())
         secrets.SystemRandom().shuffle(found)
         await asyncio.gather(*(limited(tenant) for tenant in found))
-        await self.deletions.forget(before=self.clock() - RECEIPT_LIFETIME)
+        await self._old_receipts(self.clock() - RECEIPT_LIFETIME)
+
+    async def _old_receipts(self, before: datetime) -> None:
+        """The ledger's entry first: without its row nobody would find it again."""
+        try:
+            for deletion in await self.deletions.receipted(before=before):
+                await self.backups.delete(ledger_name(deletion.tenant, deletion.id))
+                await self.deletions.delete(deletion)
+        except FlowRunnerError as exc:
+            alarm("dependency_failed", step="retention_cleanup", code=exc.code)
 
     async def _one(self, tenant_id: TenantId, *, is_late: bool) -> None:
         try:

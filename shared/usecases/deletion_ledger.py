@@ -67,9 +67,7 @@ def _deletion_in(tenant: TenantId, entry: bytes) -> Deletion:
         is_done = told["receipted_at"] is not None
         if is_done:
             times[DeletionState.RECEIPTED] = datetime.fromisoformat(told["receipted_at"])
-        scope, user = DeletionScope(told["scope"]), told["user_id"]
-        if scope is DeletionScope.USER and not is_done and not user:
-            raise ValueError  # without its user it would be the whole tenant's
+        scope = DeletionScope(told["scope"])
         return Deletion(
             id=told["deletion_id"],
             tenant=tenant,
@@ -77,7 +75,7 @@ def _deletion_in(tenant: TenantId, entry: bytes) -> Deletion:
             state=DeletionState.RECEIPTED if is_done else DeletionState.CONFIRMED,
             times=times,
             requested_by="",
-            user=UserId(user) if user else None,
+            user=_user_in(told, scope, is_done=is_done),
             subject_sha256=told["subject_sha256"],
             code_digest="",
             status_digest=told["status_digest"],
@@ -85,3 +83,11 @@ def _deletion_in(tenant: TenantId, entry: bytes) -> Deletion:
         )
     except (KeyError, TypeError, ValueError) as exc:
         raise StorageFailedError from exc
+
+
+def _user_in(told: dict[str, Any], scope: DeletionScope, *, is_done: bool) -> UserId | None:
+    """Raises ValueError for one under way that lost its user: it would pass for the tenant's."""
+    user = told["user_id"]
+    if scope is DeletionScope.USER and not is_done and not user:
+        raise ValueError
+    return UserId(user) if user else None

@@ -234,8 +234,8 @@ async def test_d04_killed_after_any_request_a_deletion_is_finished_by_the_next_w
     print(  # noqa: T201 - the figures, for a person
         f"\nD-04 scope {scope}: killed after each of {len(swept.killed)} requests "
         f"({told(Counter(swept.killed.values()))}), which left {told(swept.at)}; "
-        f"{len(swept.leavers)} deletions finished with one receipt each, {len(alive)} left a living "
-        f"grant, in {time.monotonic() - began:.0f} s"
+        f"{len(swept.leavers)} deletions finished with one receipt each, {len(alive)} left a grant "
+        f"alive, in {time.monotonic() - began:.0f} s"
     )
     assert alive == []
 

@@ -214,3 +214,21 @@ async def test_N01_the_comparison_sees_every_store() -> None:
         "flows.received",
         "login.revocations",
     }
+
+
+@pytest.mark.parametrize("whose", [Whose.COLLEAGUE, Whose.OTHER_TENANT, None])
+async def test_N01_another_browsers_cookie_brings_nothing_home(whose: Whose | None) -> None:
+    """The cookie is no parameter of the contract, and names a browser all the same."""
+    scene = await set_scene()
+    ask = TABLE["salesforce_callback"].own(scene)
+    cookie = "" if whose is None else scene.people[whose].cookie
+    before = contents(scene.world)
+
+    response = await ask.giving("header", "Cookie", cookie).sent(
+        scene.world.services, "salesforce_callback"
+    )
+
+    assert answer_of(response) == (400, "invalid_state")
+    changed = changes(before, contents(scene.world))
+    assert len(changed) == 1  # the state is spent
+    assert all(place.startswith("pending.rows") for place in changed)

@@ -142,3 +142,34 @@ def test_N01_over_http_ones_own_is_answered(people: dict[Whose, Somebody], opera
 
     for somebody in people.values():
         assert send(somebody, str(method), str(path), operation, somebody.ids).status_code == 200
+
+
+def test_S08_over_http_no_answer_holds_a_token_of_salesforces(
+    people: dict[Whose, Somebody], control: ControlClient
+) -> None:
+    """Every token that the org was shown, looked for in whatever a session can read."""
+    me = people[Whose.OWN]
+    me.pane.call("POST", "/flows/Of_alice/runs", body={})
+    seen = control.get("/_sim/salesforce/ledger")["requests"]
+    tokens = {one["header_values"].get("Authorization", "").removeprefix("Bearer ") for one in seen}
+    tokens |= {
+        one["body"].get("refresh_token", "") for one in seen if isinstance(one["body"], dict)
+    }
+    tokens -= {""}
+    assert tokens
+
+    reads = [
+        path.removeprefix("/v1")
+        for path, methods in contract()["paths"].items()
+        if "get" in methods and "{" not in path and "/salesforce/callback" not in path
+    ]
+    answers = {path: me.pane.send("GET", path) for path in [*reads, "/flows/Of_alice"]}
+
+    assert answers["/me/data"].json()["held"]
+    found = {
+        path: token
+        for path, answer in answers.items()
+        for token in tokens
+        if token in answer.text or token in str(answer.headers)
+    }
+    assert found == {}

@@ -70,9 +70,9 @@ def test_a_user_sees_what_is_held_and_why(pane: Pane) -> None:
 
     shown = held(pane)
 
-    assert shown["runs/run"] == 2
-    assert shown["users/user"] == shown["connections/connection"] == 1
-    user = pane.page.locator('[data-kind="users/user"]')
+    assert shown["run"] == 2
+    assert shown["user"] == shown["connection"] == 1
+    user = pane.page.locator('[data-kind="user"]')
     (kind,) = [kind for kind in TABLES["users"].kinds if kind.name == "user"]
     expect(user).to_contain_text(kind.purpose)
     expect(user).to_contain_text(kind.retention)

@@ -23,7 +23,7 @@ EVERYTHING = TenantSettings(
 
 
 @pytest.fixture
-def store(outside: ports.Outside) -> ports.TenantStore:
+def store(outside: ports.Outside, admitted: None) -> ports.TenantStore:
     return outside.tenants
 
 
@@ -222,7 +222,7 @@ async def test_d07_settings_that_make_no_sense_are_a_failure_of_the_store(
     ],
 )
 async def test_d12_a_change_that_cannot_be_read_is_a_failure_of_the_store(
-    azure: Azure, tenant: TenantId, column: str, to: object
+    azure: Azure, tenant: TenantId, column: str, to: object, admitted_azure: None
 ) -> None:
     row = await stored(azure.tenants, tenant)
     await azure.tenants.change_settings(row, settings_change("one"))

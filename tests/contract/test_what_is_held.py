@@ -19,7 +19,7 @@ async def test_the_tables_with_a_users_gate_are_named(
 ) -> None:
     found = await outside.gates.of_user(tenant, ALICE)
 
-    assert list(found) == ["connections", "pending", "runs"]
+    assert list(found) == ["tenants", "connections", "pending", "runs"]
 
 
 async def test_who_was_never_let_in_has_no_gate(outside: ports.Outside, tenant: TenantId) -> None:

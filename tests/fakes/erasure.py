@@ -84,10 +84,12 @@ class MemoryErasure:
 
     async def count(self, subject: DataSubject) -> Mapping[str, int]:
         async with self.faults.call("count"):
-            return {
+            counts = {
                 name: sum(len(keys) for _, keys in found)
                 for name, found in self._found(subject).items()
             }
+            counts["tenants"] += len(self._written_by(subject))
+            return counts
 
     async def delete(self, subject: DataSubject) -> None:
         async with self.faults.call("delete"):
@@ -95,7 +97,7 @@ class MemoryErasure:
             if subject.user is None:
                 self._tables.gates.tenants.discard(subject.tenant)
             else:
-                self._forget_author(subject.tenant, subject.user)
+                self._forget_author(subject)
             for name, found in self._found(subject).items():
                 for rows, keys in found:
                     for key in keys if name != "tenantkeys" else ():
@@ -128,7 +130,7 @@ class MemoryErasure:
                 own(tables.tenants.flow_names, of_tenant),
                 own(tables.tenants.changes, of_tenant),
                 own(tables.leases.held, of_tenant),
-                gate,
+                *gates,
             ],
             "tenantkeys": [own(tables.tenant_keys.rows, of_tenant)],
             "users": [
@@ -150,11 +152,18 @@ class MemoryErasure:
             ],
         }
 
-    def _forget_author(self, tenant: TenantId, user: UserId) -> None:
+    def _forget_author(self, subject: DataSubject) -> None:
         changes = self._tables.tenants.changes
-        for key, change in changes.items():
-            if key[0] == tenant and change.changed_by == user:
-                changes[key] = replace(change, changed_by="")
+        for key in self._written_by(subject):
+            changes[key] = replace(changes[key], changed_by="")
+
+    def _written_by(self, subject: DataSubject) -> list[tuple[TenantId, str]]:
+        """The changes of settings that name a user; a tenant's go as a whole."""
+        return [
+            key
+            for key, change in self._tables.tenants.changes.items()
+            if key[0] == subject.tenant and change.changed_by == (subject.user or None)
+        ]
 
 
 def _gates_of(gates: MemoryGates, subject: DataSubject) -> list[tuple[TenantId, UserId]]:

@@ -37,7 +37,7 @@ class MemoryGates:
     async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[str]:
         async with self.faults.call("of_user"):
             is_open = (tenant, user) in self.users
-            return ("connections", "pending", "runs") if is_open else ()
+            return ("tenants", "connections", "pending", "runs") if is_open else ()
 
     def require(self, tenant: TenantId, user: UserId | None = None) -> None:
         """Raises DeletionInProgressError where the gate is closed."""

@@ -60,6 +60,7 @@ class MemoryTenantStore:
 
     async def change_settings(self, tenant: Tenant, change: SettingsChange) -> Tenant | None:
         async with self.faults.call("change_settings"):
+            self._gates.require(tenant.id, UserId(change.changed_by))
             row = self.rows.get(tenant.id)
             if row is None or row.etag != tenant.etag:
                 return None
@@ -317,12 +318,14 @@ class MemoryDeletionStore:
             del self.rows[deletion.tenant, deletion.id]
             return True
 
-    async def forget(self, *, before: datetime) -> None:
-        async with self.faults.call("forget"):
-            for key, row in list(self.rows.items()):
-                done_at = row.times.get(DeletionState.RECEIPTED)
-                if done_at is not None and done_at <= before:
-                    del self.rows[key]
+    async def receipted(self, *, before: datetime) -> Sequence[Deletion]:
+        async with self.faults.call("receipted"):
+            done = DeletionState.RECEIPTED
+            return [
+                row
+                for _, row in sorted(self.rows.items())
+                if done in row.times and row.at(done) <= before
+            ]
 
     def _is_as_read(self, deletion: Deletion) -> bool:
         row = self.rows.get((deletion.tenant, deletion.id))

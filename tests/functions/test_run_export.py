@@ -16,7 +16,17 @@ import pytest
 
 from shared import errors
 from shared.errors import FlowRunnerError
-from shared.model import ALL_TIME, Period, Run, RunPage, TenantId, UserId, base32
+from shared.model import (
+    ALL_TIME,
+    EVERY_RUN,
+    Period,
+    Run,
+    RunFilter,
+    RunPage,
+    TenantId,
+    UserId,
+    base32,
+)
 from shared.secret import Secret
 from tests.contract.rows import run_row
 from tests.fakes import NOON, World
@@ -290,6 +300,7 @@ class LongHistory(MemoryRunStore):
         after: str | None,
         limit: int,
         period: Period = ALL_TIME,
+        where: RunFilter = EVERY_RUN,
     ) -> RunPage:
         first = int(after or 0)
         last = min(first + limit, self.count)

@@ -319,6 +319,8 @@ async def test_a_receipt_is_kept_for_ten_years(world: World) -> None:
     world.clock.move(days=3_650)
     await clean_up(world)
     assert world.deletions.rows
+    assert world.backups.files
     world.clock.move(days=4)
     await clean_up(world)
     assert not world.deletions.rows
+    assert not world.backups.files

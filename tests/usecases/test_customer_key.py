@@ -97,9 +97,12 @@ async def nothing_changed(world: World, caller: Caller) -> None:
 
 
 async def test_a_key_that_the_vault_refuses_changes_nothing(world: World, carol: Caller) -> None:
+    before = dict(world.tenant_keys.rows)
+
     with pytest.raises(KeyVaultFailedError):
         await change(world, carol, customer_key=f"{KEY}-unknown", retention_days=30)
 
+    assert world.tenant_keys.rows == before
     await nothing_changed(world, carol)
 
 
@@ -166,6 +169,20 @@ async def test_who_loses_the_race_wraps_the_keys_back_as_the_winner_has_settled(
     assert wrapped_by(world, carol) == {OUR_KEK}
     assert await health(world, carol) == [Health.ACTIVE]
     assert world.leases.held == {}
+
+
+async def test_who_comes_too_late_does_not_touch_the_keys(world: World, carol: Caller) -> None:
+    """Somebody was done between the first look and the lease."""
+    before = dict(world.tenant_keys.rows)
+
+    async def somebody_else() -> None:
+        await change(world.another_instance(), carol, retention_days=30)
+
+    world.leases.faults.meanwhile("take", somebody_else)
+    with pytest.raises(SettingsChangedError):
+        await change(world, carol, customer_key=KEY)
+
+    assert world.tenant_keys.rows == before
 
 
 async def test_the_key_is_read_again_before_the_keys_are_wrapped_back(

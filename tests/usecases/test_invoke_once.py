@@ -153,7 +153,7 @@ async def test_a_run_that_never_told_its_end_is_unknown_after_the_longest_time(
     world: World, alice: Caller, later: timedelta, status: str
 ) -> None:
     """A worker died in the middle of the call."""
-    world.flows.faults.plan("invoke", asyncio.CancelledError)  # type: ignore[arg-type]
+    world.flows.faults.plan("invoke", asyncio.CancelledError)
     with pytest.raises(asyncio.CancelledError):
         await run(world, alice, invocation(key=KEY))
     world.clock.move(seconds=later.total_seconds())

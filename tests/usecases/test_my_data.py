@@ -261,7 +261,7 @@ async def test_open_gates_are_rows_too(world: World) -> None:
     for table in gates:
         assert rows(await held(world, alice), table, "user_gate") == [{"user_id": alice.user}]
 
-    assert gates == ["connections", "pending", "runs"]
+    assert gates == ["tenants", "connections", "pending", "runs"]
 
 
 async def test_a_gate_that_is_closed_is_no_row(world: World) -> None:
@@ -270,7 +270,7 @@ async def test_a_gate_that_is_closed_is_no_row(world: World) -> None:
 
     mine = await held(world, alice)
 
-    for table in ("connections", "pending", "runs"):
+    for table in ("tenants", "connections", "pending", "runs"):
         assert rows(mine, table, "user_gate") == []
 
 

@@ -36,11 +36,12 @@ FILES: Final = (
     File(
         "ledger of deletions",
         "deletions/<tenant id>/<deletion id>.json",
-        "Of each confirmed deletion: its id, the tenant, a hash of the user id, when it was asked "
-        "for and confirmed, and the receipt.",
+        "Of each confirmed deletion: its id, the tenant, a hash of the user id (until it is done, "
+        "the user id as well), when it was asked for and confirmed, a hash of the status token, "
+        "and the receipt.",
         "pseudonym",
         "",
-        "Not deleted by the service: whoever restores a backup must know who is not to come back.",
+        "10 years, with the receipt: whoever restores a backup must know who is not to come back.",
     ),
 )
 """In a storage account of their own, in the same region."""

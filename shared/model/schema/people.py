@@ -3,15 +3,7 @@
 from typing import Final
 
 from shared.model.schema.entries import Column, Kind, Table
-from shared.model.schema.tenancy import TENANT_GATE
-
-USER_GATE: Final = Kind(
-    name="user_gate",
-    row_key="gate|<user id>",
-    purpose="Has to be there for any row of this user to be inserted; a deletion takes it away "
-    "first.",
-    retention="Until the user or the tenant is deleted.",
-)
+from shared.model.schema.tenancy import TENANT_GATE, USER_GATE
 
 USERS: Final = Table(
     "users",

@@ -3,8 +3,7 @@
 from typing import Final
 
 from shared.model.schema.entries import Column, Kind, Table
-from shared.model.schema.people import USER_GATE
-from shared.model.schema.tenancy import BY_SETTING, TENANT_GATE
+from shared.model.schema.tenancy import BY_SETTING, TENANT_GATE, USER_GATE
 
 RUNS: Final = Table(
     "runs",

@@ -16,6 +16,14 @@ TENANT_GATE: Final = Kind(
     retention="Until the tenant is deleted.",
 )
 
+USER_GATE: Final = Kind(
+    name="user_gate",
+    row_key="gate|<user id>",
+    purpose="Has to be there for any row of this user to be inserted; a deletion takes it away "
+    "first.",
+    retention="Until the user or the tenant is deleted.",
+)
+
 TENANTS: Final = Table(
     "tenants",
     "The customer's own row, the changes of its settings, and the names of its Flows.",
@@ -84,6 +92,7 @@ TENANTS: Final = Table(
                 Column("until", "technical", "When the lease lapses."),
             ),
         ),
+        USER_GATE,
         TENANT_GATE,
     ),
 )
