@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from bench.control import post
 from bench.rows import fill, runs_between
 from local import scene
 from local.addin import AddIn
@@ -32,13 +33,16 @@ _VERIFIER: Final = Path(__file__).parent.parent / "tools/verify_receipt.py"
 
 def administrator_of_many(info: StackInfo, tid: str) -> AddIn:
     """Sign users in and connect them, as add-ins do; the last one, an administrator, stays."""
-    for number in range(CONNECTED - 1):
+    names = [f"user{number}" for number in range(CONNECTED)]
+    org = {"org_id": scene.SALESFORCE_ORG_ID, "instance_host": scene.SALESFORCE_ORG_HOST}
+    post(info, "/_sim/salesforce/orgs", {**org, "users": names, "flows": []})
+    for name in names[:-1]:
         with AddIn(info) as pane:
             pane.sign_in_with_microsoft(tid, str(uuid4()))
-            pane.connect(f"user{number}")
+            pane.connect(name)
     pane = AddIn(info)
     pane.sign_in_with_microsoft(tid, str(uuid4()), administrator=True)
-    pane.connect("administrator")
+    pane.connect(names[-1])
     return pane
 
 

@@ -397,7 +397,7 @@ def test_the_periods_of_files_and_logs_are_those_of_the_code() -> None:
         "backup part": {f"{BACKUP_DAYS} days"},
         "backup manifest": {f"{BACKUP_DAYS} days"},
         "backup keys": set(),
-        "ledger of deletions": {f"{RECEIPT_LIFETIME.days // 365} years"},
+        "ledger of deletions": {years(clean_up.RECEIPT_LIFETIME)},
     }
     assert set(_PERIOD.findall(BACKUPS_STATEMENT)) == {f"{BACKUP_DAYS} days"}
     assert set(_PERIOD.findall(LOGS_STATEMENT)) == {f"{LOG_DAYS} days"} == {"30 days"}

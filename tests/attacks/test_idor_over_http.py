@@ -149,14 +149,20 @@ def test_S08_over_http_no_answer_holds_a_token_of_salesforces(
 ) -> None:
     """Every token that the org was shown, looked for in whatever a session can read."""
     me = people[Whose.OWN]
-    me.pane.call("POST", "/flows/Of_alice/runs", body={})
+    control.post("/_sim/salesforce/expire", {"user": "alice", "org_id": me.ids["org_id"]})
+    me.pane.call("POST", "/flows/Of_alice/runs", body={})  # refreshes once
     seen = control.get("/_sim/salesforce/ledger")["requests"]
-    tokens = {one["header_values"].get("Authorization", "").removeprefix("Bearer ") for one in seen}
-    tokens |= {
-        one["body"].get("refresh_token", "") for one in seen if isinstance(one["body"], dict)
+    bearers = {
+        value.removeprefix("Bearer ")
+        for one in seen
+        for name, value in one["header_values"].items()
+        if name.lower() == "authorization" and value.startswith("Bearer ")
     }
-    tokens -= {""}
-    assert tokens
+    bodies = [one["body"] for one in seen if isinstance(one["body"], dict)]
+    refreshed_by = {body["refresh_token"] for body in bodies if body.get("refresh_token")}
+    assert bearers
+    assert refreshed_by
+    tokens = bearers | refreshed_by
 
     reads = [
         path.removeprefix("/v1")

@@ -36,6 +36,7 @@ async def test_all_of_it_is_in_one_answer_with_purpose_and_retention(world: Worl
     assert counts == {
         "tenants/tenant": 1,
         "tenants/settings_change": 0,
+        "tenants/user_gate": 1,
         "users/user": 1,
         "connections/user_gate": 1,
         "connections/connection": 1,
