@@ -156,7 +156,8 @@ class RefreshGrant:
         row = await self.connections.load(leased.tenant, leased.user, leased.org)
         if row is not None and row.sealed_grant == sealed:
             return access_of(row, new)
-        if row is None or row.connected_at != leased.connected_at:
+        is_emptied = row is not None and not row.sealed_grant  # by a deletion, as revoked
+        if row is None or is_emptied or row.connected_at != leased.connected_at:
             await try_to_revoke(self.login, new)
         return await self._by_another(leased)
 

@@ -44,7 +44,7 @@ from shared.model import Deletion
 from shared.outside import Azure
 from shared.services import Services
 from shared.storage.deletions import TableDeletionStore
-from tests.attacks.still_stack import settings_on
+from tests.attacks.worker_settings import settings_on
 
 _MINUTES: Final = 3
 """More than an undisturbed deletion takes: two."""

@@ -34,7 +34,7 @@ from shared.usecases.request_deletion import DeletionAsked
 from shared.usecases.sealed_grants import SealedGrants
 from tests.attacks.azurite_rows import AzuriteRows, Rows, counts, naming
 from tests.attacks.killable_worker import ShiftedAzure
-from tests.attacks.still_stack import settings_on
+from tests.attacks.worker_settings import settings_on
 from tests.contract.salesforce import SimulatedScene, connected
 from tests.control_client import ControlClient
 

@@ -31,7 +31,7 @@ STAYS: Final = "stays"
 
 
 @pytest.fixture
-def org(still_control: ControlClient) -> None:
+def org(control: ControlClient) -> None:
     """Everybody's own Salesforce user, so that all grants ever issued can be told apart."""
     flow = {"name": FLOW, "label": FLOW, "inputs": [{"name": "subject", "type": "STRING"}]}
     body = {
@@ -40,14 +40,14 @@ def org(still_control: ControlClient) -> None:
         "users": [*VICTIMS, STAYS],
         "flows": [flow],
     }
-    still_control.post("/_sim/salesforce/orgs", body)
+    control.post("/_sim/salesforce/orgs", body)
 
 
 @pytest.fixture
 async def leavers(
-    still_stack: StackInfo, still_control: ControlClient, rows: AzuriteRows, identity_endpoint: None
+    stack: StackInfo, control: ControlClient, rows: AzuriteRows, identity_endpoint: None
 ) -> AsyncIterator[Leavers]:
-    made = Leavers(still_stack, still_control, rows)
+    made = Leavers(stack, control, rows)
     yield made
     await made.close()
 
@@ -95,13 +95,13 @@ class Case:
 
 
 @pytest.fixture
-def case(still_stack: StackInfo, still_control: ControlClient, org: None) -> Iterator[Case]:
+def case(stack: StackInfo, control: ControlClient, org: None) -> Iterator[Case]:
     with ExitStack() as running:
-        yield Case(still_stack, running, len(grants(still_control)))
+        yield Case(stack, running, len(grants(control)))
 
 
 async def test_d05_nothing_of_users_comes_back_while_they_hammer(
-    case: Case, leavers: Leavers, rows: AzuriteRows, still_control: ControlClient
+    case: Case, leavers: Leavers, rows: AzuriteRows, control: ControlClient
 ) -> None:
     """Four users of a tenant are deleted at once, each at work in two panes; a colleague stays."""
     tid = str(uuid4())
@@ -112,7 +112,7 @@ async def test_d05_nothing_of_users_comes_back_while_they_hammer(
     for pane in asking:
         case.ask(pane, "user")
 
-    await race(case, leavers, still_control, asking, hammering, stays, rows)
+    await race(case, leavers, control, asking, hammering, stays, rows)
 
     for pane in asking:
         again = case.pane(pane.who, connect=False)
@@ -122,7 +122,7 @@ async def test_d05_nothing_of_users_comes_back_while_they_hammer(
 
 
 async def test_d05_nothing_of_a_tenant_comes_back_while_it_hammers(
-    case: Case, leavers: Leavers, rows: AzuriteRows, still_control: ControlClient
+    case: Case, leavers: Leavers, rows: AzuriteRows, control: ControlClient
 ) -> None:
     """Eight users at work while their administrator deletes the tenant; another tenant stays."""
     stays = case.pane(Who(tid=str(uuid4()), oid=str(uuid4()), salesforce_user=STAYS))
@@ -135,7 +135,7 @@ async def test_d05_nothing_of_a_tenant_comes_back_while_it_hammers(
     case.ask(admin, "tenant")
     keys = {row["RowKey"] for row in rows.of(case.tenant)["tenantkeys"]}
 
-    await race(case, leavers, still_control, [admin], hammering, stays, rows)
+    await race(case, leavers, control, [admin], hammering, stays, rows)
 
     for pane in hammering[:2]:
         again = case.pane(pane.who, connect=False)

@@ -24,7 +24,7 @@ from shared.model import (
     TenantId,
     subject_hash,
 )
-from tests.fakes import NOON, World
+from tests.fakes import FABRIKAM_ORG, NOON, World
 from tests.usecases.conftest import Told
 from tests.usecases.deleting import Deleting, asked_by, lived
 from tests.usecases.invoking import invocation, run
@@ -567,3 +567,31 @@ async def test_the_users_key_stays_for_the_colleagues(world: World) -> None:
     await deleting.finish()
 
     assert await world.another_instance().vault.open(place, sealed)
+
+
+async def test_d05_a_refresh_that_outlives_its_lease_leaves_no_grant_behind(world: World) -> None:
+    """The deletion has taken the connection over meanwhile, revoked the old token, and waits for
+    another org: the new token is in nobody's hands."""
+    alice = await world.signed_in("alice")
+    await world.connect(alice)
+    await world.connect(alice, FABRIKAM_ORG)
+    world.login.expire_access_tokens()
+    deleting = await asked_by(world, "alice")
+
+    async def outlive_the_lease() -> None:
+        await deleting.confirm()
+        world.clock.move(seconds=91)
+        world.login.faults.plan("revoke", SalesforceUnavailableError)
+        assert await deleting.tick() is DeletionState.FENCED
+
+    world.connections.faults.meanwhile("replace", nothing)  # taking the lease
+    world.connections.faults.meanwhile("replace", outlive_the_lease)  # the commit
+    with pytest.raises(FlowRunnerError):
+        await world.services.list_flows(alice, FABRIKAM_ORG)
+    await deleting.finish()
+
+    assert world.login.living(alice.user) == 0
+
+
+async def nothing() -> None:
+    """Nothing happens meanwhile."""

@@ -1,28 +1,9 @@
-"""A local stack whose timers stand still, so that a test alone says when the worker works."""
-
-from pathlib import Path
-from typing import Final
+"""What a deletion worker beside the stack's own service needs: settings, and an identity."""
 
 from local import scene
-from local.environment import service_environment
-from local.stack import Stack
 from local.stack_info import StackInfo
 from shared.settings import Settings
 from tests.settings import settings
-
-_WITHOUT_TIMERS: Final = {"FLOWRUNNER_TIMERS": "off"}
-
-
-class StillStack(Stack):
-    """The stack, and a service in which no timer fires."""
-
-    def _start_service(self, info: StackInfo, file: Path) -> None:
-        environment = {
-            **service_environment(info),
-            **_WITHOUT_TIMERS,
-            "FLOWRUNNER_LOCAL_STACK": str(file),
-        }
-        self._start_python("service", "local.serve", environment=environment)
 
 
 def settings_on(info: StackInfo) -> Settings:
