@@ -15,11 +15,10 @@ from shared.storage.tables import (
     etag_of,
     get,
     insert,
-    plain,
+    pages_anywhere,
     replace_as_read,
     row_is_readable,
     rows_between,
-    store_call,
     utc,
 )
 from shared.telemetry.events import alarm
@@ -53,22 +52,16 @@ class TableDeletionStore:
         return [deletion for deletion in found if _was_receipted_by(deletion, before)]
 
     async def _where(self, text: str, parameters: Mapping[str, object]) -> Sequence[Deletion]:
-        """Across partitions, so a scan: for timers, never for a request. A row that cannot be read
-        is left out and an alarm, because it must not hold up the others."""
-        rows = self._tables["deletions"].query_entities(text, parameters=plain(parameters))
+        """Of all tenants. A row that cannot be read is left out and an alarm, because it must not
+        hold up the others."""
         found: list[Deletion] = []
-        pages = rows.by_page()
-        while True:
-            async with store_call():
-                try:
-                    page = [entity async for entity in await anext(pages)]
-                except StopAsyncIteration:
-                    return found
+        async for page in pages_anywhere(self._tables["deletions"], text, parameters):
             for entity in page:
                 try:
                     found.append(_deletion(entity))
                 except StorageFailedError:
                     alarm("row_unreadable", count=1, step="deletions")
+        return found
 
     async def replace(self, deletion: Deletion) -> Deletion | None:
         table = self._tables["deletions"]

@@ -221,7 +221,27 @@ async def pages_between(
     rows = table.query_entities(
         text, parameters=plain(parameters), select=list(select) if select else None
     )
-    pages = rows.by_page()
+    async for page in _pages(rows.by_page()):
+        yield page
+
+
+async def pages_anywhere(
+    table: TableClient,
+    text: str,
+    parameters: Mapping[str, object],
+    *,
+    select: tuple[str, ...] | None = None,
+) -> AsyncIterator[list[Entity]]:
+    """Rows of all partitions that fit, page by page: a scan, for timers and never for a request."""
+    rows = table.query_entities(
+        text, parameters=plain(parameters), select=list(select) if select else None
+    )
+    async for page in _pages(rows.by_page()):
+        yield page
+
+
+async def _pages(pages: Any) -> AsyncIterator[list[Entity]]:  # noqa: ANN401 - the SDK's iterator
+    """Each page is one call to the store."""
     while True:
         async with store_call():
             try:

@@ -21,6 +21,7 @@ from shared.storage.tables import (
     if_as_read,
     insert,
     merge,
+    pages_anywhere,
     pages_between,
     plain,
     row_is_readable,
@@ -46,23 +47,20 @@ class TableTenantStore:
         return None if entity is None else _tenant(tenant, entity)
 
     async def ids(self) -> Sequence[TenantId]:
-        """Across partitions, so a scan: for timers, never for a request."""
-        rows = self._tables["tenants"].query_entities(
-            "RowKey eq @row", parameters={"row": TENANT_ROW}, select=["PartitionKey"]
-        )
         found: list[TenantId] = []
-        pages = rows.by_page()
-        while True:
-            async with store_call():
-                try:
-                    page = [entity async for entity in await anext(pages)]
-                except StopAsyncIteration:
-                    return found
+        rows = pages_anywhere(
+            self._tables["tenants"],
+            "RowKey eq @row",
+            {"row": TENANT_ROW},
+            select=("PartitionKey",),
+        )
+        async for page in rows:
             for entity in page:
                 try:
                     found.append(TenantId.parse(entity["PartitionKey"]))
                 except InvalidRequestError:  # no tenant of ours; the others must not wait for it
                     event("row_unreadable", step="tenants")
+        return found
 
     async def create(self, tenant: Tenant) -> bool:
         return await insert(

@@ -5,7 +5,6 @@ what expired meanwhile is simply there. What cannot be undone is not done by a c
 contradicts.
 """
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from shared.ports import (
     TenantStore,
 )
 from shared.telemetry.events import alarm, event
+from shared.usecases.rounds import go_through
 from shared.usecases.sealed_grants import SealedGrants
 
 RETENTION_LEASE: Final = "retention"
@@ -49,9 +49,6 @@ PARKED_PATIENCE: Final = timedelta(hours=24)
 
 _LEASE: Final = timedelta(minutes=10)
 _WRONG_CLOCK: Final = timedelta(minutes=5)
-_AT_A_TIME: Final = 4
-_BUDGET: Final = timedelta(minutes=3)
-"""After this no further tenant is begun; the host ends a function after four minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,17 +68,9 @@ class CleanUp:
     async def __call__(self, *, is_late: bool = False) -> None:
         """One tenant that fails holds up no other. In random order, so that a run that ends
         early is not always too late for the same ones."""
-        until = self.monotonic() + _BUDGET.total_seconds()
-        running = asyncio.Semaphore(_AT_A_TIME)
-
-        async def limited(tenant: TenantId) -> None:
-            async with running:
-                if self.monotonic() < until:
-                    await self._one(tenant, is_late=is_late)
-
         found = list(await self.tenants.ids())
         secrets.SystemRandom().shuffle(found)
-        await asyncio.gather(*(limited(tenant) for tenant in found))
+        await go_through(found, lambda one: self._one(one, is_late=is_late), clock=self.monotonic)
         await self._old_receipts(self.clock() - RECEIPT_LIFETIME)
 
     async def _old_receipts(self, before: datetime) -> None:

@@ -1,11 +1,9 @@
 """What the deletion worker does every minute: take each confirmed deletion as far as it goes."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import monotonic
-from typing import Final
 
 from shared.errors import FlowRunnerError
 from shared.model import (
@@ -17,10 +15,7 @@ from shared.model import (
 from shared.ports import Clock, DeletionStore
 from shared.telemetry.events import alarm
 from shared.usecases.carry_out_deletion import CarryOutDeletion
-
-_AT_A_TIME: Final = 4
-_BUDGET: Final = timedelta(minutes=3)
-"""After this no further deletion is begun; the host ends a function after four minutes."""
+from shared.usecases.rounds import go_through
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +27,9 @@ class WorkOffDeletions:
 
     async def __call__(self) -> None:
         """One that fails holds up no other, and is tried again in a minute."""
-        until = self.monotonic() + _BUDGET.total_seconds()
-        running = asyncio.Semaphore(_AT_A_TIME)
-
-        async def limited(deletion: Deletion) -> None:
-            async with running:
-                if self.monotonic() < until:
-                    await self._one(deletion)
-
         found = await self.deletions.open_ones()
         oldest_first = sorted(found, key=lambda one: one.at(DeletionState.REQUESTED))
-        await asyncio.gather(*(limited(deletion) for deletion in oldest_first))
+        await go_through(oldest_first, self._one, clock=self.monotonic)
 
     async def _one(self, deletion: Deletion) -> None:
         now = self.clock()
