@@ -12,6 +12,10 @@ from local.stack import Stack
 from local.stack_info import StackInfo
 from tests.control_client import ControlClient
 
+# Their asserts are to say what they compared, as those of the tests do. Here, because other folders
+# use them as well, and this has to come first.
+pytest.register_assert_rewrite("tests.functions.host", "tests.functions.browser")
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:

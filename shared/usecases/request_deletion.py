@@ -38,13 +38,16 @@ class RequestDeletion:
     clock: Clock
 
     async def __call__(self, caller: Caller, scope: DeletionScope) -> DeletionAsked:
-        """Raises NotAdminError, DeletionInProgressError (a confirmed one is under way)."""
+        """Raises NotAdminError, DeletionInProgressError (a confirmed one is under way). An earlier
+        request of the same caller that was not confirmed is forgotten: the newest counts."""
         if scope is DeletionScope.TENANT and not caller.is_admin:
             raise NotAdminError
         user = caller.user if scope is DeletionScope.USER else None
         for other in await self.deletions.of_tenant(caller.tenant):
             if other.is_under_way and other.user in (None, user):
                 raise DeletionInProgressError
+            if _is_asked_anew(other, caller, scope):
+                await self.deletions.delete(other)
         code, token = Secret(base32(os.urandom(_CODE_BYTES))), OneTimeCode.new(caller.tenant)
         deletion = Deletion(
             id=f"d-{base32(os.urandom(_ID_BYTES))}",
@@ -61,6 +64,11 @@ class RequestDeletion:
         await self.deletions.create(deletion)
         event("deletion_requested", tenant=caller.tenant, user=caller.user)
         return DeletionAsked(deletion=deletion, confirmation_code=code, status_token=token)
+
+
+def _is_asked_anew(other: Deletion, caller: Caller, scope: DeletionScope) -> bool:
+    is_open = other.state is DeletionState.REQUESTED
+    return is_open and other.requested_by == caller.user and other.scope is scope
 
 
 def digest_of(code: Secret) -> str:

@@ -5,9 +5,6 @@ import pytest
 from shared.secret import Secret
 from tests.fakes import World
 
-# Their asserts are to say what they compared, as those of the tests do.
-pytest.register_assert_rewrite("tests.functions.host", "tests.functions.browser")
-
 
 @pytest.fixture
 def world() -> World:

@@ -66,6 +66,20 @@ async def test_a_request_that_nobody_confirms_is_forgotten_after_an_hour(world: 
     assert world.deletions.rows == {}
 
 
+async def test_of_many_requests_of_one_caller_the_newest_counts(world: World) -> None:
+    first = await asked_by(world, "carol")
+    whole = await asked_by(world, "carol", TENANT)
+    bobs = await asked_by(world, "bob")
+    newest = await asked_by(world, "carol")
+
+    assert {row.id for row in world.deletions.rows.values()} == {
+        one.asked.deletion.id for one in (whole, bobs, newest)
+    }
+    with pytest.raises(NotFoundError):
+        await first.confirm()
+    assert (await newest.confirm()).state is DeletionState.CONFIRMED
+
+
 async def test_while_one_is_carried_out_there_is_no_second(world: World) -> None:
     deleting = await asked_by(world, "carol", TENANT)
     bob = await world.signed_in("bob")
