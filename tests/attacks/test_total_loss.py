@@ -235,7 +235,7 @@ async def test_after_a_total_loss_users_and_runs_are_back_and_grants_are_not(bef
     now = {tenant: await rows_of(azure, tenant) for tenant in was}
     assert now[before.fabrikam] == was[before.fabrikam] | {"connections": 0, "pending": 0}
     assert now[before.contoso] == was[before.contoso] | {
-        "connections": 0, "pending": 0, "users": 1, "runs": 2,
+        "connections": 0, "pending": 0, "users": 1, "runs": 2, "deletions": 1,
     }  # fmt: skip
 
     with AddIn(before.info) as pane:
