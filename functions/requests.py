@@ -77,7 +77,14 @@ def optional_text_member(body: Mapping[str, Any], name: str) -> str | None:
         return None
     if not isinstance(value, str) or not value or len(value) > _LONGEST_TEXT:
         raise InvalidRequestError
+    if not _is_encodable(value):
+        raise InvalidRequestError
     return value
+
+
+def _is_encodable(text: str) -> bool:
+    """JSON can spell half a surrogate pair, which has no form in UTF-8 (RFC 8259, section 8.2)."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def object_member(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

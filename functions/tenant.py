@@ -33,7 +33,9 @@ def blueprint(services: Services) -> func.Blueprint:
     async def tenant_settings_change(req: func.HttpRequest) -> func.HttpResponse:
         caller = await caller_of(req, services)
         revision = _revision_in_if_match(req)
-        wanted = settings_sent(json_object(req, allowed=MEMBERS))
+        body = dict(json_object(req, allowed=(*MEMBERS, "changes")))
+        body.pop("changes", None)  # of the GET's answer, which may be sent back as it was
+        wanted = settings_sent(body)
 
         return _settings(await services.change_settings(caller, wanted, revision=revision))
 

@@ -201,6 +201,7 @@ def ledger_entry_from(data: bytes) -> LedgerEntry:
             scope=scope,
             subject_sha256=subject,
             confirmed_at=_time(told["confirmed_at"]),
+            receipted_at=None if told["receipted_at"] is None else _time(told["receipted_at"]),
         )
     except _NOT_OURS as exc:
         raise UnreadableError from exc

@@ -399,5 +399,6 @@ def test_the_periods_of_files_and_logs_are_those_of_the_code() -> None:
         "backup keys": set(),
         "ledger of deletions": {years(clean_up.RECEIPT_LIFETIME)},
     }
-    assert set(_PERIOD.findall(BACKUPS_STATEMENT)) == {f"{BACKUP_DAYS} days"}
+    about_backups = set(_PERIOD.findall(BACKUPS_STATEMENT))
+    assert about_backups == {f"{BACKUP_DAYS} days", years(clean_up.RECEIPT_LIFETIME)}
     assert set(_PERIOD.findall(LOGS_STATEMENT)) == {f"{LOG_DAYS} days"} == {"30 days"}

@@ -44,7 +44,8 @@ by a key that never leaves Key Vault, or by the customer's own. Storage is encry
 Azure. Deleting a tenant destroys its data keys.
 
 Periods are the longest that a row is kept when nobody deletes anything; a sweep runs hourly. A
-deletion request of a user or a tenant is carried out within 24 hours of its confirmation.
+deletion request of a user or a tenant has to be carried out within 24 hours of its confirmation; at
+20 hours an alarm is raised.
 """
 
 

@@ -357,7 +357,7 @@ def told(claims: Mapping[str, Any]) -> Iterator[str]:
     yield f"verified empty at:   {claims['verified_empty_at']}"
     yield f"finished at:         {claims['finished_at']}"
     for table, count in sorted(claims["rows"].items()):
-        yield f"rows deleted:        {count} in {table}"
+        yield f"rows held:           {count} in {table}"
     yield f"grants revoked:      {claims['revocations']['revoked']}"
     yield f"not confirmed:       {claims['revocations']['not_confirmed']}"
     for key_id in claims["keys_destroyed"]:
@@ -384,8 +384,13 @@ def main(arguments: Sequence[str]) -> int:
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 1
-    for line in lines:
-        print(line.encode("ascii", "backslashreplace").decode("ascii"))
+    try:
+        for line in lines:
+            print(line.encode("ascii", "backslashreplace").decode("ascii"))
+        sys.stdout.flush()
+    except OSError:  # nobody reads on, or the disk is full: what was verified may not be told
+        sys.stderr = sys.stdout = None  # and nothing more is tried
+        return 1
     return 0
 
 

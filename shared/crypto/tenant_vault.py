@@ -1,7 +1,7 @@
 """Each tenant's data keys: made here, wrapped by Key Vault, kept in memory for ten minutes.
 
-A key that is destroyed is out of every instance's memory within seconds: before a key is used,
-the list of those that exist is read, unless that was done a moment ago.
+A key that is destroyed is used by no instance any more within seconds: before a key is used, the
+list of those that exist is read, unless that was done a moment ago.
 """
 
 import hmac
@@ -78,6 +78,8 @@ class TenantVault:
         event("key_rotated", tenant=tenant)
 
     async def destroy_keys(self, tenant: TenantId) -> None:
+        for key in await self._keys.all(tenant):
+            self._opened.forget((tenant, key.version))
         await self._keys.destroy(tenant)
         self._existing.forget(tenant)
         event("key_destroyed", tenant=tenant)

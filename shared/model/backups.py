@@ -60,11 +60,12 @@ class LedgerEntry:
     scope: DeletionScope
     subject_sha256: str | None
     confirmed_at: datetime
+    receipted_at: datetime | None
 
 
 def is_technical(row_key: str) -> bool:
-    """Whether a row says who may write at the moment, and nothing else: gates and leases."""
-    return row_key == "gate" or row_key.startswith(("gate|", "lease|"))
+    """Whether a row is of the moment and of no use after a loss: gates, leases, used keys."""
+    return row_key == "gate" or row_key.startswith(("gate|", "lease|", "idem|"))
 
 
 def tenant_folder(tenant: TenantId) -> str:

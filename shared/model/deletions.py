@@ -17,7 +17,7 @@ REVOCATION_LIMIT: Final = timedelta(hours=20)
 revoked then is reported in the receipt as not confirmed, and an alarm is raised."""
 
 SETTLING: Final = timedelta(seconds=10)
-"""Within this time every instance has noticed that a tenant's keys are gone."""
+"""Within this time no instance uses a tenant's destroyed keys any more."""
 
 
 class DeletionScope(StrEnum):
@@ -88,7 +88,10 @@ class Deletion:
         return self.times[state]
 
     def moved_to(self, state: DeletionState, now: datetime) -> Self:
-        return replace(self, state=state, times={**self.times, state: now}, next_try_at=None)
+        """At `now`, or at the time of the step before, whatever is later: instances' clocks differ
+        by seconds, and the receipt must tell its times in order."""
+        at = max(now, *self.times.values())
+        return replace(self, state=state, times={**self.times, state: at}, next_try_at=None)
 
 
 def subject_hash(subject: str) -> str:

@@ -20,6 +20,10 @@ class BackupStore(Protocol):
         """Write the file, in the place of one of that name."""
         ...
 
+    async def put_new(self, name: str, data: bytes) -> None:
+        """Write the file, unless there is one of that name: then that one stays."""
+        ...
+
     async def get(self, name: str) -> bytes | None:
         """The whole file, of at most 256 MiB; None if there is none."""
         ...
@@ -60,6 +64,10 @@ class Vaults(Protocol):
 
 class RecordedDeletions(Protocol):
     """Puts deletions that were recorded beside the backups back into the table `deletions`."""
+
+    def check(self, tenant: TenantId, entries: Sequence[bytes]) -> None:
+        """Raises StorageFailedError for an entry that could not be put back."""
+        ...
 
     async def put_back(self, tenant: TenantId, entries: Sequence[bytes]) -> None:
         """Each entry as it was written; those that the table has already are no error."""

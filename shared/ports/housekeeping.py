@@ -105,6 +105,10 @@ class Erasure(Protocol):
         are named as well."""
         ...
 
+    async def authored(self, subject: DataSubject) -> int:
+        """How many changes of settings name the user: they stay, without their author."""
+        ...
+
     async def delete(self, subject: DataSubject) -> None:
         """Delete all of them, but for the wrapped data keys, which come last (`destroy`)."""
         ...

@@ -27,8 +27,9 @@ class SalesforceLogin(Protocol):
         """
         ...
 
-    async def revoke(self, grant: Grant) -> None:
-        """End the grant at its own instance. One that is over already is no error."""
+    async def revoke(self, grant: Grant) -> bool:
+        """End the grant at its own instance. False if its token was over already, which is no
+        error: revoked, expired, or spent by a refresh."""
         ...
 
 

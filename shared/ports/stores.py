@@ -112,8 +112,8 @@ class ConnectionStore(Protocol):
 
     async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[Connection]: ...
 
-    async def of_subject(self, subject: DataSubject) -> Sequence[Connection]:
-        """The connections of a user, or of a whole tenant."""
+    async def of_subject(self, subject: DataSubject) -> tuple[Sequence[Connection], int]:
+        """The connections of a user, or of a whole tenant; and how many rows cannot be read."""
         ...
 
     async def ended(self, tenant: TenantId, *, before: datetime) -> Sequence[Connection]:

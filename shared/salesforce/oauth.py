@@ -136,12 +136,12 @@ class SalesforceOAuth:
             raise SalesforceTimeoutError
         return refreshed
 
-    async def revoke(self, grant: Grant) -> None:
+    async def revoke(self, grant: Grant) -> bool:
         """Revoking the refresh token ends its access tokens, too. No client secret is needed."""
         _require(is_instance_host(grant.instance_host))
-        await self._revoke_at(grant.instance_host, grant.refresh_token)
+        return await self._revoke_at(grant.instance_host, grant.refresh_token)
 
-    async def _revoke_at(self, host: str, refresh_token: Secret) -> None:
+    async def _revoke_at(self, host: str, refresh_token: Secret) -> bool:
         try:
             async with self._network.session().post(
                 f"https://{host}/services/oauth2/revoke",
@@ -156,6 +156,7 @@ class SalesforceOAuth:
         is_over_already = response.status == 400 and b"invalid_token" in body  # noqa: PLR2004
         if response.status != 200 and not is_over_already:  # noqa: PLR2004
             raise SalesforceUnavailableError
+        return not is_over_already
 
     def _ask(self, call: Callable[[OAuth2Session], Mapping[str, Any]]) -> Mapping[str, Any]:
         """Runs in a thread. Raises OAuth2Error for Salesforce's own errors, ours for the rest."""

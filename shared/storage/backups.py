@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.storage.blob import StorageErrorCode
 from azure.storage.blob.aio import ContainerClient, LinearRetry
@@ -50,6 +50,13 @@ class BlobBackupStore:
         """A large file is sent in blocks, and is there when the last request says so."""
         async with self._call():
             await self._container.upload_blob(name, data, overwrite=True)
+
+    async def put_new(self, name: str, data: bytes) -> None:
+        async with self._call():
+            try:
+                await self._container.upload_blob(name, data, overwrite=False)
+            except ResourceExistsError:
+                return
 
     async def get(self, name: str) -> bytes | None:
         async with self._call():

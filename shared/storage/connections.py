@@ -1,9 +1,10 @@
 """The table `connections`: one sealed Salesforce grant for each user and org."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
+from shared.errors import StorageFailedError
 from shared.model import Connection, DataSubject, Health, OrgId, TenantId, UserId
 from shared.storage.gates import insert_through, renew_through, user_gate
 from shared.storage.tables import (
@@ -17,6 +18,7 @@ from shared.storage.tables import (
     rows_between,
     utc,
 )
+from shared.telemetry.events import event
 
 
 class TableConnectionStore:
@@ -30,18 +32,22 @@ class TableConnectionStore:
         return None if entity is None else _connection(tenant, entity)
 
     async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[Connection]:
-        return await self.of_subject(DataSubject(tenant=tenant, user=user))
+        rows = rows_between(self._tables["connections"], tenant, *bounds(user))
+        return [_connection(tenant, row) async for row in rows]
 
-    async def of_subject(self, subject: DataSubject) -> Sequence[Connection]:
+    async def of_subject(self, subject: DataSubject) -> tuple[Sequence[Connection], int]:
         low, high = ("u-", "u.") if subject.user is None else bounds(subject.user)
         rows = rows_between(self._tables["connections"], subject.tenant, low, high)
-        return [_connection(subject.tenant, row) async for row in rows]
+        return await _readable(subject.tenant, rows)
 
     async def ended(self, tenant: TenantId, *, before: datetime) -> Sequence[Connection]:
         rows = rows_between(
             self._tables["connections"], tenant, "u-", "u.", no_later_than=("ended_at", before)
         )
-        return [_connection(tenant, row) async for row in rows]
+        found, unreadable = await _readable(tenant, rows)
+        if unreadable:
+            event("row_unreadable", tenant=tenant, count=unreadable, step="connections")
+        return found
 
     async def create(self, connection: Connection) -> bool:
         gate = user_gate(connection.user)
@@ -61,6 +67,20 @@ class TableConnectionStore:
         return await delete_as_read(
             self._tables["connections"], _entity(connection), connection.etag or ""
         )
+
+
+async def _readable(
+    tenant: TenantId, rows: AsyncIterator[Entity]
+) -> tuple[Sequence[Connection], int]:
+    """The rows that can be read, and how many cannot: those must not hold up the others."""
+    found: list[Connection] = []
+    unreadable = 0
+    async for row in rows:
+        try:
+            found.append(_connection(tenant, row))
+        except StorageFailedError:
+            unreadable += 1
+    return found, unreadable
 
 
 def bounds(user: UserId) -> tuple[str, str]:

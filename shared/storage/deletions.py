@@ -143,6 +143,8 @@ def _require_sense(deletion: Deletion) -> None:
         needed.add(DeletionState.CONFIRMED)
     if not needed <= deletion.times.keys():
         raise ValueError("times")
+    if any(at.tzinfo is None for at in deletion.times.values()):
+        raise ValueError("a time without its offset")
 
 
 def _object(text: str) -> dict[str, Any]:

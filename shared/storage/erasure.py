@@ -41,10 +41,13 @@ class TableErasure:
                 counts[name] = 0
                 async for page in self._pages(name, subject):
                     counts[name] += len(page)
-        if subject.user is not None:
-            async for page in self._written_by(subject.tenant, subject.user):
-                counts["tenants"] += len(page)
         return counts
+
+    async def authored(self, subject: DataSubject) -> int:
+        if subject.user is None:
+            return 0  # they are the tenant's, and counted as its rows
+        pages = self._written_by(subject.tenant, subject.user)
+        return sum([len(page) async for page in pages])
 
     async def delete(self, subject: DataSubject) -> None:
         for name in TABLE_NAMES:

@@ -1,4 +1,4 @@
-"""Back up one tenant: parts, then the manifest, then the keys, all under a lease.
+"""Back up one tenant: parts, then the keys, then the manifest, all under a lease.
 
 Whatever stands when this is killed is no backup: without its manifest a day's folder counts for
 nothing, and the next run writes it anew.
@@ -103,12 +103,12 @@ class BackUpTenant:
         self, lease: Lease, day: date, taken_at: datetime, parts: tuple[BackupPart, ...]
     ) -> None:
         tenant, documents = lease.tenant, SealedDocuments(vault=self.vault)
-        manifest = manifest_content(BackupManifest(tenant=tenant, taken_at=taken_at, parts=parts))
-        sealed = await documents.sealed(manifest_place(tenant, day), manifest)
-        await self._put(lease, manifest_name(tenant, day), sealed)
         keys = keys_content(tenant, await self.tenant_keys.all(tenant))
         sealed = await documents.sealed(keys_place(tenant), keys)
         await self._put(lease, keys_name(tenant), sealed)
+        manifest = manifest_content(BackupManifest(tenant=tenant, taken_at=taken_at, parts=parts))
+        sealed = await documents.sealed(manifest_place(tenant, day), manifest)
+        await self._put(lease, manifest_name(tenant, day), sealed)
 
     async def _remove_leftovers(self, tenant: TenantId, day: date, parts: list[BackupPart]) -> None:
         """Parts of an earlier run of this day that had more of them."""

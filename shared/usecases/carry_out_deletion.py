@@ -1,4 +1,4 @@
-"""Carry a confirmed deletion out: seven steps, each idempotent, each recorded when it is done.
+"""Carry a confirmed deletion out: six steps, each idempotent, each recorded when it is done.
 
 A worker that is killed anywhere leaves a state from which the next one goes on. Two workers on the
 same deletion do the same; each move is one conditional write, so it is made once.
@@ -111,6 +111,7 @@ class CarryOutDeletion:
 
     async def _delete(self, deletion: Deletion) -> Deletion | None:
         """The keys are named here, because in the next step they are gone."""
+        await self._forget_requests(deletion)
         if deletion.scope is DeletionScope.USER:
             await self.erasure.delete(deletion.subject)
             return deletion.moved_to(DeletionState.DELETED, self.clock())
@@ -122,6 +123,13 @@ class CarryOutDeletion:
         named = tuple(f"v{key.version} (wrapped by {key.kek_id})" for key in keys)
         named_too = replace(deletion, keys_destroyed=named)
         return named_too.moved_to(DeletionState.DELETED, self.clock())
+
+    async def _forget_requests(self, deletion: Deletion) -> None:
+        """Requests of the subject that nobody has confirmed name who asked."""
+        for other in await self.deletions.of_tenant(deletion.tenant):
+            is_theirs = deletion.user in (None, other.requested_by)
+            if is_theirs and other.state is DeletionState.REQUESTED:
+                await self.deletions.delete(other)
 
     async def _shred(self, deletion: Deletion) -> Deletion:
         """A user's rows were sealed by the tenant's key, which the colleagues still need."""
@@ -143,6 +151,7 @@ class CarryOutDeletion:
         if now < deletion.at(DeletionState.SHREDDED) + SETTLING:
             return None
         left = sum((await self.erasure.count(deletion.subject)).values())
+        left += await self.erasure.authored(deletion.subject)
         if deletion.scope is DeletionScope.TENANT:
             left += len(await self.backups.names(tenant_folder(deletion.tenant)))
         if not left:
@@ -167,7 +176,7 @@ class CarryOutDeletion:
         return done
 
     def _claims(self, deletion: Deletion) -> Mapping[str, Json]:
-        now = self.clock()
+        now = max(self.clock(), *deletion.times.values())
         return {
             "iss": self.issuer,
             "iat": int(now.timestamp()),
@@ -189,12 +198,12 @@ class CarryOutDeletion:
 def _statement_on_backups(deletion: Deletion) -> str:
     if deletion.scope is DeletionScope.TENANT:
         return (
-            "The wrapped data keys and all backups of this tenant were deleted. What may be left "
-            "of them on storage media was sealed by keys that exist no more."
+            "The wrapped data keys and all backups of this tenant were deleted, live and in the "
+            "backup account. What the keys had sealed cannot be opened without them."
         )
-    gone_by = deletion.at(DeletionState.CONFIRMED) + timedelta(days=BACKUP_DAYS + 1)
+    gone_by = deletion.at(DeletionState.VERIFIED) + timedelta(days=BACKUP_DAYS + 1)
     return (
-        "Sealed backups made before the confirmation may hold this user's sealed identity and run "
-        f"metadata until {gone_by.date().isoformat()}; Salesforce grants are never backed up. A "
-        "restore from them applies this deletion again before anybody is let in."
+        "Sealed backups made before the rows were deleted may hold this user's sealed identity and "
+        f"run metadata until {gone_by.date().isoformat()}; Salesforce grants are never backed up. "
+        "A restore from them applies this deletion again before anybody is let in."
     )

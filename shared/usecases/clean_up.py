@@ -1,6 +1,7 @@
 """What has outlived its retention goes: hourly, tenant by tenant.
 
-The cost grows with what has expired. A run that was missed is made up for by the next, because
+The cost grows with what has expired: of what is kept, only the one-time codes of the last minutes
+are looked at. A run that was missed is made up for by the next, because
 what expired meanwhile is simply there. What cannot be undone is not done by a clock that the store
 contradicts.
 """
@@ -15,7 +16,6 @@ from typing import Final
 from shared.errors import FlowRunnerError, UpstreamError
 from shared.model import (
     DataSubject,
-    Lease,
     Pending,
     PendingKind,
     Swept,
@@ -44,8 +44,9 @@ IDEMPOTENCY_LIFETIME: Final = timedelta(hours=24)
 ENDED_GRANT_LIFETIME: Final = timedelta(days=30)
 RECEIPT_LIFETIME: Final = timedelta(days=3_653)
 """Ten years: receipts prove a deletion."""
-PARKED_PATIENCE: Final = timedelta(hours=24)
-"""How long a parked grant that cannot be revoked is kept for another try."""
+PARKED_PATIENCE: Final = timedelta(hours=48)
+"""How long a parked grant that cannot be revoked is kept for another try: longer than a deletion
+takes, which has to find it."""
 
 _LEASE: Final = timedelta(minutes=10)
 _WRONG_CLOCK: Final = timedelta(minutes=5)
@@ -70,8 +71,15 @@ class CleanUp:
         early is not always too late for the same ones."""
         found = list(await self.tenants.ids())
         secrets.SystemRandom().shuffle(found)
-        await go_through(found, lambda one: self._one(one, is_late=is_late), clock=self.monotonic)
-        await self._old_receipts(self.clock() - RECEIPT_LIFETIME)
+        agreed: set[TenantId] = set()
+
+        async def clean(tenant: TenantId) -> None:
+            if await self._one(tenant, is_late=is_late):
+                agreed.add(tenant)
+
+        await go_through(found, clean, clock=self.monotonic)
+        if agreed:  # the store has told that our clock is right
+            await self._old_receipts(self.clock() - RECEIPT_LIFETIME)
 
     async def _old_receipts(self, before: datetime) -> None:
         """The ledger's entry first: without its row nobody would find it again."""
@@ -82,26 +90,30 @@ class CleanUp:
         except FlowRunnerError as exc:
             alarm("dependency_failed", step="retention_cleanup", code=exc.code)
 
-    async def _one(self, tenant_id: TenantId, *, is_late: bool) -> None:
+    async def _one(self, tenant_id: TenantId, *, is_late: bool) -> bool:
+        """Whether the tenant was done, which the store's clock has to allow."""
         try:
             tenant = await self.tenants.load(tenant_id)
             if tenant is None or tenant.status is TenantStatus.DELETING:
-                return
+                return False
             now = self.clock()
             lease = await self.leases.take(
                 tenant_id, RETENTION_LEASE, holder=secrets.token_hex(8), until=now + _LEASE
             )
             if lease is None:
-                return  # another instance is at it
-            await self._under(lease, tenant, now, is_late=is_late)
+                return False  # another instance is at it
+            is_right = abs(lease.store_time - now) <= _WRONG_CLOCK
+            if is_right:
+                await self._sweep(tenant, now, is_late=is_late)
+            else:
+                alarm("clock_wrong", tenant=tenant.id, step="retention_cleanup")
             await self.leases.release(lease)
         except FlowRunnerError as exc:
             alarm("dependency_failed", tenant=tenant_id, step="retention_cleanup", code=exc.code)
+            return False
+        return is_right
 
-    async def _under(self, lease: Lease, tenant: Tenant, now: datetime, *, is_late: bool) -> None:
-        if abs(lease.store_time - now) > _WRONG_CLOCK:
-            alarm("clock_wrong", tenant=tenant.id, step="retention_cleanup")
-            return
+    async def _sweep(self, tenant: Tenant, now: datetime, *, is_late: bool) -> None:
         kept_since = now - timedelta(days=tenant.settings.retention_days)
         swept = await self.sweeper.runs(tenant.id, before=kept_since)
         swept += await self.sweeper.settings_changes(tenant.id, before=kept_since)

@@ -8,6 +8,7 @@ from typing import Final
 
 from shared.errors import (
     ConfirmationRequiredError,
+    DeletionInProgressError,
     FlowRunnerError,
     NotAdminError,
     NotFoundError,
@@ -38,12 +39,15 @@ class ConfirmDeletion:
 
     async def __call__(self, caller: Caller, deletion_id: str, code: Secret) -> Deletion:
         """Raises NotFoundError (none, somebody else's, or no more), NotAdminError,
-        ConfirmationRequiredError (sign in again, or another code)."""
+        ConfirmationRequiredError (sign in again, or another code), DeletionInProgressError."""
         deletion = await self._load(caller, deletion_id)
         if caller.signed_in_at + FRESH < self.clock():
             raise ConfirmationRequiredError
         if not hmac.compare_digest(digest_of(code), deletion.code_digest):
             raise ConfirmationRequiredError
+        for other in await self.deletions.of_tenant(caller.tenant):
+            if other.is_under_way and other.user in (None, deletion.user):
+                raise DeletionInProgressError
         confirmed = await self.deletions.replace(
             deletion.moved_to(DeletionState.CONFIRMED, self.clock())
         )

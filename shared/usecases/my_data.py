@@ -1,6 +1,7 @@
 """What do you hold about me: every row about the caller, opened as far as it is the caller's own.
 
-Tokens are never shown: a fingerprint says which one is kept, to whoever has it.
+Tokens are never shown: a fingerprint says which one is kept, to whoever has it. Nor are the keyed
+hashes by which a used idempotency key is known again.
 """
 
 import hashlib
@@ -129,6 +130,7 @@ class MyData:
                 "provider": tenant.provider,
                 "directory": (await self.vault.open(place, tenant.sealed_directory)).decode(),
                 "region": tenant.region,
+                "status": tenant.status.value,
                 "created_at": rfc3339(tenant.created_at),
             }
         ]
@@ -273,5 +275,7 @@ def _deletion(row: Deletion) -> Members:
         "times": {state.value: rfc3339(at) for state, at in row.times.items()},
         "requested_by": row.requested_by or None,
         "subject_sha256": row.subject_sha256,
+        "row_counts": dict(row.rows),
+        "revocations": dict(row.revocations),
         "has_receipt": row.receipt is not None,
     }

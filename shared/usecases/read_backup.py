@@ -35,6 +35,7 @@ class Refusal(StrEnum):
 
     NOT_EMPTY = "tenant_not_empty"
     NO_BACKUP = "no_backup"
+    KEYS_MISSING = "keys_missing"
     KEYS_BROKEN = "keys_broken"
     MANIFEST_BROKEN = "manifest_broken"
     PART_MISSING = "part_missing"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from shared.model import DeletionScope, UserId, subject_hash
@@ -20,10 +20,15 @@ class ReappliedDeletions:
 
     entries: Sequence[LedgerEntry]
 
+    def last_of_tenant(self) -> datetime | None:
+        """When the deletion of the whole tenant was last confirmed; None if it never was."""
+        tenants = (entry for entry in self.entries if entry.scope is DeletionScope.TENANT)
+        return max((entry.confirmed_at for entry in tenants), default=None)
+
     def all_gone(self, taken_at: datetime) -> bool:
         """Whether the whole tenant was deleted after its backup was taken."""
         return any(
-            entry.scope is DeletionScope.TENANT and entry.confirmed_at >= taken_at
+            entry.scope is DeletionScope.TENANT and _over_at(entry) >= taken_at
             for entry in self.entries
         )
 
@@ -46,9 +51,15 @@ class ReappliedDeletions:
         return any(
             entry.scope is DeletionScope.USER
             and entry.subject_sha256 == subject
-            and (not isinstance(born, datetime) or born <= entry.confirmed_at)
+            and (not isinstance(born, datetime) or born <= _over_at(entry))
             for entry in self.entries
         )
+
+
+def _over_at(entry: LedgerEntry) -> datetime:
+    """Until when nothing of the subject can be anything but what was deleted: nobody is let in
+    again before there is a receipt."""
+    return entry.receipted_at or datetime.max.replace(tzinfo=UTC)
 
 
 def _is_time(cell: Cell | None) -> bool:

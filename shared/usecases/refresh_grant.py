@@ -150,14 +150,15 @@ class RefreshGrant:
     async def _superseded(self, leased: Connection, new: Grant, sealed: bytes) -> Access:
         """The row is ours no more: written already (and the answer was lost), newer, or gone.
 
-        It is never written back. If the user has disconnected, or consented anew, the new grant is
-        in nobody's hands, and is revoked.
+        It is never written back. If the user has disconnected, or consented anew, or the lease has
+        lapsed and somebody else holds the token that is spent now, the new grant is in nobody's
+        hands, and is revoked.
         """
         row = await self.connections.load(leased.tenant, leased.user, leased.org)
         if row is not None and row.sealed_grant == sealed:
             return access_of(row, new)
-        is_emptied = row is not None and not row.sealed_grant  # by a deletion, as revoked
-        if row is None or is_emptied or row.connected_at != leased.connected_at:
+        is_same_grant = row is not None and row.connected_at == leased.connected_at
+        if row is None or not is_same_grant or row.generation <= leased.generation:
             await try_to_revoke(self.login, new)
         return await self._by_another(leased)
 

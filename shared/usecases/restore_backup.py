@@ -17,7 +17,7 @@ from itertools import batched
 from typing import Final
 
 from shared.backup_format import UnreadableError, ledger_entry_from
-from shared.errors import InvalidRequestError
+from shared.errors import InvalidRequestError, StorageFailedError
 from shared.model import TenantId, UserId
 from shared.model.backups import (
     BACKED_UP,
@@ -76,36 +76,47 @@ class RestoreBackup:
         if not await self.copies.is_empty(tenant):
             raise RestoreRefusedError(Refusal.NOT_EMPTY)
         entries, deletions = await self._ledger(tenant)
-        if not dry_run:  # first: whoever is being deleted must not come back in between
-            await self.recorded.put_back(tenant, entries)
-        return await self._rows(tenant, day, deletions, dry_run=dry_run)
-
-    async def _rows(
-        self,
-        tenant: TenantId,
-        day: date | None,
-        deletions: ReappliedDeletions,
-        *,
-        dry_run: bool,
-    ) -> Restored:
-        key_file = await self.backups.get(keys_name(tenant))
-        if key_file is None:
-            return Restored(tenant=tenant, outcome=RestoreOutcome.DELETED)
-        chosen = day or await self._newest_day(tenant)
-        read = ReadBackup(backups=self.backups, vaults=self.vaults)
-        backup = await read(tenant, chosen, key_file)
-        if deletions.all_gone(backup.manifest.taken_at):
-            return Restored(tenant=tenant, outcome=RestoreOutcome.DELETED, day=chosen)
+        backup = await self._backup(tenant, day, deletions)
+        if backup is None:
+            if not dry_run:
+                await self.recorded.put_back(tenant, entries)
+            return Restored(tenant=tenant, outcome=RestoreOutcome.DELETED, day=day)
         rows, held_back = await _counted(backup, deletions)
-        if not dry_run:
+        if not dry_run:  # deletions first: who is being deleted must not come back in between
+            await self.recorded.put_back(tenant, entries)
             await self._write(backup, deletions)
         return Restored(
             tenant=tenant,
             outcome=RestoreOutcome.CHECKED if dry_run else RestoreOutcome.RESTORED,
-            day=chosen,
+            day=backup.day,
             rows=rows,
             held_back=held_back,
         )
+
+    async def _backup(
+        self, tenant: TenantId, day: date | None, deletions: ReappliedDeletions
+    ) -> BackupReader | None:
+        """The opened backup; None if the ledger says that the whole tenant was deleted since.
+
+        A missing key file alone does not say so: it may be what was lost.
+        """
+        key_file = await self.backups.get(keys_name(tenant))
+        if key_file is None:
+            await self._require_deleted(tenant, deletions)
+            return None
+        chosen = day or await self._newest_day(tenant)
+        read = ReadBackup(backups=self.backups, vaults=self.vaults)
+        backup = await read(tenant, chosen, key_file)
+        return None if deletions.all_gone(backup.manifest.taken_at) else backup
+
+    async def _require_deleted(self, tenant: TenantId, deletions: ReappliedDeletions) -> None:
+        """Raises RestoreRefusedError if the ledger does not explain why there are no keys."""
+        files = await self.backups.names(tenant_folder(tenant))
+        last = deletions.last_of_tenant()
+        if last is None:
+            raise RestoreRefusedError(Refusal.KEYS_MISSING if files else Refusal.NO_BACKUP)
+        if any((found := day_of(name)) and found > last.date() for name in files):
+            raise RestoreRefusedError(Refusal.KEYS_MISSING)  # it came back, and was backed up
 
     async def _newest_day(self, tenant: TenantId) -> date:
         names = await self.backups.names(tenant_folder(tenant))
@@ -123,7 +134,8 @@ class RestoreBackup:
         entries = [data for data in files if data is not None]
         try:
             read = [ledger_entry_from(data) for data in entries]
-        except UnreadableError as exc:
+            self.recorded.check(tenant, entries)
+        except (UnreadableError, StorageFailedError) as exc:
             raise RestoreRefusedError(Refusal.LEDGER_BROKEN) from exc
         if any(entry.tenant != tenant for entry in read):
             raise RestoreRefusedError(Refusal.LEDGER_BROKEN)

@@ -1,18 +1,31 @@
 """Revoke every Salesforce grant of a user or a tenant that is being deleted."""
 
 import asyncio
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum
+from time import monotonic
 from typing import Final
 
 from shared.errors import SealBrokenError, UpstreamError
-from shared.model import Connection, Deletion, Grant, Health, Pending, PendingKind, Place
+from shared.model import Connection, Deletion, Health, Pending, PendingKind, Place
 from shared.ports import Clock, ConnectionStore, PendingStore, SalesforceLogin
 from shared.usecases.refresh_grant import LEASE
 from shared.usecases.sealed_grants import SealedGrants
 
 _AT_A_TIME: Final = 8
+_BUDGET: Final = timedelta(seconds=60)
+"""After this no further grant is begun in a pass: orgs that never answer must not use up the time
+of a function, and the 20 hours are looked at between passes."""
+
+_SKEW: Final = timedelta(seconds=60)
+"""Instances' clocks differ: a lease of somebody else counts as lapsed only so much later."""
+
+_UNCERTAIN: Final = "|uncertain"
+"""Added to the holder of a lease that lapsed under a refresh. That refresh may have spent the
+token and died: then the token's being over says nothing about the grant."""
 
 
 class Revocation(Enum):
@@ -20,8 +33,8 @@ class Revocation(Enum):
 
     REVOKED = "revoked"
     """Salesforce says so, or that it was over already."""
-    UNREADABLE = "unreadable"
-    """It does not open, and never will: nobody can revoke it, or use it."""
+    UNCERTAIN = "uncertain"
+    """It does not open and never will, or its token was spent by a refresh that never told."""
     LATER = "later"
     """The org or Key Vault is away, or a refresh is under way: worth another try."""
 
@@ -39,36 +52,50 @@ class RevokeGrants:
     grants: SealedGrants
     login: SalesforceLogin
     clock: Clock
+    monotonic: Callable[[], float] = monotonic
 
     async def __call__(self, deletion: Deletion) -> Sequence[Revocation]:
-        """One pass over all grants. Raises StorageFailedError."""
+        """One pass over all grants, in random order, so that no org that hangs is always in the
+        way of the same ones. Raises StorageFailedError."""
+        waiting, unreadable_waiting = await self.pending.of_subject(deletion.subject)
+        connected, unreadable = await self.connections.of_subject(deletion.subject)
+        parked = [row for row in waiting if row.kind is PendingKind.PARKED]
+        everything: list[Connection | Pending] = [*parked, *connected]
+        secrets.SystemRandom().shuffle(everything)
+        until = self.monotonic() + _BUDGET.total_seconds()
         running = asyncio.Semaphore(_AT_A_TIME)
 
         async def limited(row: Connection | Pending) -> Revocation:
             async with running:
+                if isinstance(row, Connection) and not row.sealed_grant:
+                    return Revocation.REVOKED
+                if self.monotonic() >= until:
+                    return Revocation.LATER
                 if isinstance(row, Connection):
                     return await self._connection(row, deletion.id)
-                return await self._revoke(row.place, row.sealed)
+                return await self._revoke(row.place, row.sealed, is_uncertain=False)
 
-        waiting, _ = await self.pending.of_subject(deletion.subject)
-        parked = [row for row in waiting if row.kind is PendingKind.PARKED]
-        connected = await self.connections.of_subject(deletion.subject)
-        everything: list[Connection | Pending] = [*parked, *connected]
-        return await asyncio.gather(*(limited(row) for row in everything))
+        outcomes = await asyncio.gather(*(limited(row) for row in everything))
+        lost = [Revocation.UNCERTAIN] * (unreadable_waiting + unreadable)
+        return [*outcomes, *lost]
 
     async def _connection(self, row: Connection, holder: str) -> Revocation:
-        if not row.sealed_grant:
-            return Revocation.REVOKED
         now = self.clock()
-        is_being_refreshed = row.lease_until is not None and row.lease_until > now
-        if is_being_refreshed and row.lease_holder != holder:
+        is_ours = row.lease_holder in (holder, holder + _UNCERTAIN)
+        is_held = row.lease_until is not None and row.lease_until + _SKEW > now
+        if is_held and not is_ours:
             return Revocation.LATER
+        is_uncertain = row.lease_holder not in (None, holder)
         leased = await self.connections.replace(
-            replace(row, lease_holder=holder, lease_until=now + LEASE)
+            replace(
+                row,
+                lease_holder=holder + _UNCERTAIN * is_uncertain,
+                lease_until=now + LEASE,
+            )
         )
         if leased is None:
             return Revocation.LATER
-        outcome = await self._revoke(leased.place, leased.sealed_grant)
+        outcome = await self._revoke(leased.place, leased.sealed_grant, is_uncertain=is_uncertain)
         if outcome is not Revocation.REVOKED:
             return outcome
         marked = replace(
@@ -77,12 +104,11 @@ class RevokeGrants:
         written = await self.connections.replace(marked)
         return Revocation.LATER if written is None else Revocation.REVOKED
 
-    async def _revoke(self, place: Place, sealed: bytes) -> Revocation:
+    async def _revoke(self, place: Place, sealed: bytes, *, is_uncertain: bool) -> Revocation:
         try:
-            grant: Grant = await self.grants.open(place, sealed)
-            await self.login.revoke(grant)
+            was_alive = await self.login.revoke(await self.grants.open(place, sealed))
         except SealBrokenError:
-            return Revocation.UNREADABLE
+            return Revocation.UNCERTAIN
         except UpstreamError:
             return Revocation.LATER
-        return Revocation.REVOKED
+        return Revocation.REVOKED if was_alive or not is_uncertain else Revocation.UNCERTAIN

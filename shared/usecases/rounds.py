@@ -15,11 +15,12 @@ async def go_through[T](
     items: Iterable[T],
     do: Callable[[T], Awaitable[None]],
     *,
+    budget: timedelta = _BUDGET,
     clock: Callable[[], float] = monotonic,
 ) -> None:
     """Do each of them, in this order. What there is no time for waits for the next run; `do`
     itself sees to it that one that fails holds up no other."""
-    until = clock() + _BUDGET.total_seconds()
+    until = clock() + budget.total_seconds()
     running = asyncio.Semaphore(_AT_A_TIME)
 
     async def limited(item: T) -> None:

@@ -22,7 +22,7 @@ import pytest
 from azure.data.tables.aio import TableServiceClient
 
 from local import scene
-from local.addin import AddIn
+from local.addin import AddIn, UnexpectedAnswerError
 from local.demo import FLOW, MAIL
 from local.network import pinned_network
 from local.preparation import prepare_tables
@@ -31,6 +31,7 @@ from local.stack_info import StackInfo
 from shared.crypto.key_vault import KeyVaultKeyWrapper
 from shared.errors import KeyVaultFailedError, SealBrokenError
 from shared.model import (
+    SETTLING,
     DataSubject,
     Deletion,
     DeletionScope,
@@ -149,7 +150,7 @@ async def grants_of(azure: Azure, *tenants: TenantId) -> dict[str, str]:
     opening = SealedGrants(vault=azure.vault)
     found: dict[str, str] = {}
     for tenant in tenants:
-        for row in await azure.connections.of_subject(DataSubject(tenant=tenant)):
+        for row in (await azure.connections.of_subject(DataSubject(tenant=tenant)))[0]:
             grant = await opening.open(row.place, row.sealed_grant)
             found[f"refresh token of {row.user}"] = grant.refresh_token.reveal()
             found[f"access token of {row.user}"] = grant.access_token.reveal()
@@ -246,6 +247,12 @@ async def test_after_a_total_loss_users_and_runs_are_back_and_grants_are_not(bef
         org = pane.connect("alice")["org_id"]
         pane.call("POST", f"/flows/{FLOW}/runs", body={"email": MAIL, "org_id": org})
     with AddIn(before.info) as pane:
+        # His deletion was under way when everything was lost: it is finished first.
+        with pytest.raises(UnexpectedAnswerError, match="deletion_in_progress"):
+            before.people.sign_in(pane, "bob")
+        pane.run_timer("deletion_worker")
+        await asyncio.sleep(SETTLING.total_seconds() + 0.5)
+        pane.run_timer("deletion_worker")
         before.people.sign_in(pane, "bob")  # a new account: nothing of the old one is there
         assert pane.call("GET", "/runs")["runs"] == []
 

@@ -22,6 +22,10 @@ class MemoryBackupStore:
         async with self.faults.call("put"):
             self.files[name] = data
 
+    async def put_new(self, name: str, data: bytes) -> None:
+        async with self.faults.call("put_new"):
+            self.files.setdefault(name, data)
+
     async def get(self, name: str) -> bytes | None:
         async with self.faults.call("get"):
             return self.files.get(name)

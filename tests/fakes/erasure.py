@@ -84,12 +84,14 @@ class MemoryErasure:
 
     async def count(self, subject: DataSubject) -> Mapping[str, int]:
         async with self.faults.call("count"):
-            counts = {
+            return {
                 name: sum(len(keys) for _, keys in found)
                 for name, found in self._found(subject).items()
             }
-            counts["tenants"] += len(self._written_by(subject))
-            return counts
+
+    async def authored(self, subject: DataSubject) -> int:
+        async with self.faults.call("authored"):
+            return len(self._written_by(subject))
 
     async def delete(self, subject: DataSubject) -> None:
         async with self.faults.call("delete"):

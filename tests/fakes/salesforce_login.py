@@ -108,14 +108,16 @@ class FakeLogin:
             self.redemptions += 1
             return replace(self._issue(held), login_host=grant.login_host)
 
-    async def revoke(self, grant: Grant) -> None:
+    async def revoke(self, grant: Grant) -> bool:
         async with self.faults.call("revoke"):
             held = self._refresh.get(grant.refresh_token.reveal())
             if held is None or held.is_ended:
-                return
-            if held.refresh_token == grant.refresh_token.reveal():
-                held.is_ended = True
-                self.revocations += 1
+                return False
+            if held.refresh_token != grant.refresh_token.reveal():
+                return False
+            held.is_ended = True
+            self.revocations += 1
+            return True
 
     # --- what the browser, the user and other requests do ---
 

@@ -189,9 +189,9 @@ class MemoryConnectionStore:
         async with self.faults.call("of_user"):
             return self._of(DataSubject(tenant=tenant, user=user))
 
-    async def of_subject(self, subject: DataSubject) -> Sequence[Connection]:
+    async def of_subject(self, subject: DataSubject) -> tuple[Sequence[Connection], int]:
         async with self.faults.call("of_subject"):
-            return self._of(subject)
+            return self._of(subject), 0
 
     async def ended(self, tenant: TenantId, *, before: datetime) -> Sequence[Connection]:
         async with self.faults.call("ended"):

@@ -465,7 +465,7 @@ async def test_a_completion_code_is_over_after_ten_minutes(
         ({"completion": "x"}, "invalid_state"),
         ({"completion": "ms-7c1e5b9a-3f64-4d0e-9b7a-2f8d61c0a4e3." + "a" * 43}, "invalid_state"),
         ({"completion": "../../x." + "a" * 43}, "invalid_state"),
-        ({"completion": "\ud800"}, "invalid_state"),
+        ({"completion": "\ud800"}, "invalid_request"),
     ],
     ids=str,
 )

@@ -195,7 +195,6 @@ async def test_a_condition_that_does_not_hold_changes_nothing(
         pytest.param({}, id="nothing"),
         pytest.param([], id="a-list"),
         pytest.param({"retention_days": 30}, id="one-member"),
-        pytest.param(DEFAULT | {"changes": []}, id="what-is-not-settled"),
         pytest.param(DEFAULT | {"is_admin": True}, id="an-unknown-member"),
         pytest.param(DEFAULT | {"retention_days": True}, id="a-truth-for-a-number"),
         pytest.param(DEFAULT | {"retention_days": 3_651}, id="too-many-days"),

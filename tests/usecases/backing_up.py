@@ -46,10 +46,10 @@ ROWS: Final[dict[str, list[Row]]] = {
     ],
     "users": [user(ALICE), user(BOB)],
     "runs": [
-        {"RowKey": "idem|key", "user_id": str(BOB), "created_at": NOON, "body_digest": "b"},
         run(1),
         run(2, BOB),
         run(3),
+        run(4, BOB),
     ],
 }
 """What is backed up of a tenant."""
@@ -57,7 +57,11 @@ ROWS: Final[dict[str, list[Row]]] = {
 TECHNICAL: Final[dict[str, list[Row]]] = {
     "tenants": [{"RowKey": "gate"}, {"RowKey": "lease|backup", "holder": "me", "until": NOON}],
     "users": [{"RowKey": "gate"}],
-    "runs": [{"RowKey": "gate"}, {"RowKey": f"gate|{ALICE}"}],
+    "runs": [
+        {"RowKey": "gate"},
+        {"RowKey": f"gate|{ALICE}"},
+        {"RowKey": "idem|key", "user_id": str(BOB), "created_at": NOON, "body_digest": "b"},
+    ],
     "connections": [{"RowKey": "gate"}, {"RowKey": f"{ALICE}|00d", "sealed_grant": b"grant"}],
     "pending": [{"RowKey": "ticket|1", "sealed": b"grant"}],
     "deletions": [{"RowKey": "d-1", "receipt": "receipt"}],
@@ -93,10 +97,10 @@ def record_deletion(
         "subject_sha256": None if user is None else subject_hash(user),
         "requested_at": confirmed.isoformat(),
         "confirmed_at": confirmed.isoformat(),
-        "user_id": user,
+        "user_id": None,
         "status_digest": "0" * 64,
-        "receipted_at": None,
-        "receipt": None,
+        "receipted_at": confirmed.isoformat(),
+        "receipt": "a receipt",
     }
     world.backups.files[ledger_name(tenant, name)] = json.dumps(entry).encode()
 

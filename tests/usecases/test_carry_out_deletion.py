@@ -24,7 +24,10 @@ from shared.model import (
     TenantId,
     subject_hash,
 )
-from tests.fakes import FABRIKAM_ORG, NOON, World
+from shared.model.backups import ledger_name
+from shared.usecases.deletion_ledger import DeletionLedger
+from shared.usecases.revoke_grants import RevokeGrants
+from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, NOON, World
 from tests.usecases.conftest import Told
 from tests.usecases.deleting import Deleting, asked_by, lived
 from tests.usecases.invoking import invocation, run
@@ -533,10 +536,13 @@ async def test_d02_one_deletion_that_fails_holds_up_no_other(
 
     await world.services.work_off_deletions()
 
-    assert first.now.state is DeletionState.CONFIRMED
-    assert second.now.state is DeletionState.SHREDDED
+    assert {first.now.state, second.now.state} == {
+        DeletionState.CONFIRMED,
+        DeletionState.SHREDDED,
+    }
     assert told("dependency_failed")
-    assert (await first.finish()).state is DeletionState.RECEIPTED
+    for one in (first, second):
+        assert (await one.finish()).state is DeletionState.RECEIPTED
 
 
 async def test_d08_eight_workers_at_once_make_one_receipt(world: World) -> None:
@@ -569,7 +575,10 @@ async def test_the_users_key_stays_for_the_colleagues(world: World) -> None:
     assert await world.another_instance().vault.open(place, sealed)
 
 
-async def test_d05_a_refresh_that_outlives_its_lease_leaves_no_grant_behind(world: World) -> None:
+@pytest.mark.parametrize("failures", [1, 2], ids=["one-org-waits", "both-orgs-wait"])
+async def test_d05_a_refresh_that_outlives_its_lease_leaves_no_grant_behind(
+    world: World, failures: int
+) -> None:
     """The deletion has taken the connection over meanwhile, revoked the old token, and waits for
     another org: the new token is in nobody's hands."""
     alice = await world.signed_in("alice")
@@ -580,8 +589,8 @@ async def test_d05_a_refresh_that_outlives_its_lease_leaves_no_grant_behind(worl
 
     async def outlive_the_lease() -> None:
         await deleting.confirm()
-        world.clock.move(seconds=91)
-        world.login.faults.plan("revoke", SalesforceUnavailableError)
+        world.clock.move(seconds=151)
+        world.login.faults.plan("revoke", SalesforceUnavailableError, times=failures)
         assert await deleting.tick() is DeletionState.FENCED
 
     world.connections.faults.meanwhile("replace", nothing)  # taking the lease
@@ -595,3 +604,80 @@ async def test_d05_a_refresh_that_outlives_its_lease_leaves_no_grant_behind(worl
 
 async def nothing() -> None:
     """Nothing happens meanwhile."""
+
+
+async def test_o17_a_grant_that_a_dead_refresh_spent_is_not_told_as_revoked(world: World) -> None:
+    """It was exchanged for a new one, which went down with its worker: the old token's being over
+    says nothing about the grant."""
+    alice = await world.signed_in("alice")
+    await world.connect(alice)
+    world.login.expire_access_tokens()
+    world.connections.faults.meanwhile("replace", nothing)  # taking the lease
+    world.connections.faults.meanwhile("replace", die)  # the commit
+    with pytest.raises(_Killed):
+        await world.services.list_flows(alice, CONTOSO_ORG)
+    deleting = await confirmed(world, "alice")
+
+    assert await deleting.tick() is DeletionState.FENCED  # the lease may still be held
+    done = await deleting.finish()
+
+    assert claims_of(done.receipt)["revocations"] == {"revoked": 0, "not_confirmed": 1}
+
+
+async def die() -> None:
+    raise _Killed
+
+
+async def test_an_org_that_hangs_does_not_use_up_a_pass(world: World) -> None:
+    """What there is no time for is left for the next pass."""
+    alice = await world.signed_in("alice")
+    for org in (CONTOSO_ORG, FABRIKAM_ORG):
+        await world.connect(alice, org)
+    deleting = await confirmed(world, "alice")
+    seconds = iter((0.0, 0.0, 61.0))
+    revoke = RevokeGrants(
+        connections=world.connections,
+        pending=world.pending,
+        grants=world.grants,
+        login=world.login,
+        clock=world.clock,
+        monotonic=lambda: next(seconds),
+    )
+
+    outcomes = await revoke(deleting.now)
+
+    assert sorted(outcome.value for outcome in outcomes) == ["later", "revoked"]
+
+
+async def test_clocks_that_differ_leave_the_times_of_a_receipt_in_order(world: World) -> None:
+    deleting = await asked_by(world, "alice")
+    world.clock.move(seconds=-3)
+    await deleting.confirm()
+
+    claims = claims_of((await deleting.finish()).receipt)
+
+    times = [claims[name] for name in ("requested_at", "confirmed_at", "verified_empty_at")]
+    assert sorted(times) == times
+
+
+async def test_a_worker_that_stalled_does_not_make_the_ledger_unfinished_again(
+    world: World,
+) -> None:
+    deleting = await confirmed(world, "alice")
+    stalled = deleting.now
+    done = await deleting.finish()
+
+    await DeletionLedger(store=world.backups).write(stalled)
+
+    entry = json.loads(world.backups.files[ledger_name(done.tenant, done.id)])
+    assert (entry["receipt"], entry["user_id"]) == (done.receipt, None)
+
+
+async def test_requests_of_the_user_that_nobody_confirmed_go_as_well(world: World) -> None:
+    world.verifier.people["alice"] = replace(world.verifier.people["alice"], is_admin=True)
+    other = await asked_by(world, "alice", TENANT)
+    deleting = await confirmed(world, "alice")
+
+    await deleting.tick()
+
+    assert (other.caller.tenant, other.asked.deletion.id) not in world.deletions.rows

@@ -206,12 +206,12 @@ async def test_a_parked_grant_that_cannot_be_revoked_is_kept_for_another_try(
     assert world.login.living(alice.user) == 1
 
 
-async def test_one_that_could_not_be_revoked_for_a_day_goes_all_the_same(
+async def test_one_that_could_not_be_revoked_for_two_days_goes_all_the_same(
     world: World, alice: Caller, told: Told
 ) -> None:
     await world.consented(alice)
     world.login.faults.plan("revoke", SalesforceUnavailableError, times=100)
-    world.clock.move(minutes=10, hours=24)
+    world.clock.move(minutes=10, hours=48)
 
     await clean_up(world)
 
@@ -219,7 +219,7 @@ async def test_one_that_could_not_be_revoked_for_a_day_goes_all_the_same(
     assert told("revocation_failed")
 
 
-async def test_one_that_does_not_open_goes_after_a_day(world: World, alice: Caller) -> None:
+async def test_one_that_does_not_open_goes_after_two_days(world: World, alice: Caller) -> None:
     parked = Pending(
         kind=PendingKind.PARKED,
         tenant=alice.tenant,
@@ -230,7 +230,7 @@ async def test_one_that_does_not_open_goes_after_a_day(world: World, alice: Call
     )
     await world.pending.put(parked)
 
-    world.clock.move(hours=23)
+    world.clock.move(hours=47)
     await clean_up(world)
     assert world.pending.rows
     world.clock.move(hours=1)

@@ -83,3 +83,32 @@ async def test_what_is_no_entry_is_refused(deleting: Deleting, entry: bytes) -> 
         await PutBackDeletions(deletions=MemoryDeletionStore()).put_back(
             deleting.caller.tenant, [entry]
         )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"user_id": "u-" + "b" * 26},
+        {"subject_sha256": "0" * 64},
+        {"scope": "tenant"},
+        {"tenant": "ms-00000000-0000-4000-8000-00000000000a"},
+        {"deletion_id": "../../x"},
+        {"requested_at": "2026-01-15T12:00:00"},
+        {"receipted_at": "2026-01-15T12:00:00"},
+        {"receipted_at": 5},
+        {"receipted_at": "2026-01-15T12:00:00+00:00"},
+        {"receipt": "forged"},
+        {"status_digest": None},
+    ],
+    ids=lambda changes: f"{next(iter(changes.items()))}",
+)
+async def test_n02_an_entry_that_the_service_did_not_write_is_refused(
+    world: World, deleting: Deleting, changes: dict[str, object]
+) -> None:
+    """Whoever can write files must not choose who is deleted."""
+    await deleting.tick()
+
+    with pytest.raises(StorageFailedError):
+        await put_back(world, deleting, **changes)
+
+    assert world.deletions.rows == {}

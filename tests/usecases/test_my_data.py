@@ -85,6 +85,7 @@ async def test_the_tenant_is_named_with_its_directory_and_its_region(
             "provider": provider,
             "directory": directory,
             "region": "westeurope",
+            "status": "active",
             "created_at": "2026-01-15T12:00:00.000Z",
         }
     ]
@@ -308,6 +309,8 @@ async def test_a_deletion_request_is_shown_without_its_hashes(world: World) -> N
         "times": {"requested": "2026-01-15T12:00:00.000Z"},
         "requested_by": deleting.caller.user,
         "subject_sha256": hashlib.sha256(deleting.caller.user.encode()).hexdigest(),
+        "row_counts": {},
+        "revocations": {},
         "has_receipt": False,
     }
 

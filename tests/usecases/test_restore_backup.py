@@ -349,14 +349,33 @@ async def test_a_key_vault_that_is_down_is_no_deletion(world: World) -> None:
 # --- deletions ---
 
 
-async def test_c07_without_the_key_file_the_tenant_was_deleted(world: World) -> None:
+async def test_c07_without_the_key_file_the_tenant_was_deleted_if_the_ledger_says_so(
+    world: World,
+) -> None:
     after, tenant = await lost_after_a_backup(world)
     del world.backups.files[keys_name(tenant)]
+    record_deletion(world, tenant, None, confirmed=LATER)
 
     done = await restored(after, tenant)
 
     assert done == Restored(tenant=tenant, outcome=RestoreOutcome.DELETED)
     assert rows_of(after, tenant) == {}
+
+
+async def test_a_key_file_that_is_lost_is_told_as_lost(world: World) -> None:
+    """Not as the wish of a customer, who never asked."""
+    after, tenant = await lost_after_a_backup(world)
+    del world.backups.files[keys_name(tenant)]
+
+    with pytest.raises(RestoreRefusedError, match=Refusal.KEYS_MISSING):
+        await restored(after, tenant)
+
+
+async def test_a_tenant_that_nobody_knows_has_no_backup(world: World) -> None:
+    after, _ = await lost_after_a_backup(world)
+
+    with pytest.raises(RestoreRefusedError, match=Refusal.NO_BACKUP):
+        await restored(after, TenantId.parse("ms-00000000-0000-4000-8000-00000000000a"))
 
 
 @pytest.mark.parametrize(
@@ -421,6 +440,18 @@ async def test_who_came_back_after_a_deletion_keeps_what_is_newer(world: World) 
         "users": [user(BOB, created=LATER)],
         "runs": [run(2, BOB, started=LATER)],
     }
+
+
+async def test_a_row_written_between_confirmation_and_receipt_stays_away(world: World) -> None:
+    after, tenant = await lost_after_a_backup(world)
+    record_deletion(world, tenant, BOB, confirmed=EARLIER)
+    name = ledger_name(tenant, "d-7")
+    entry = json.loads(world.backups.files[name]) | {"receipted_at": LATER.isoformat()}
+    world.backups.files[name] = json.dumps(entry).encode()
+
+    done = await restored(after, tenant)
+
+    assert done.held_back["runs"] == 2
 
 
 async def test_a_row_of_a_deleted_user_that_tells_no_time_stays_away(world: World) -> None:

@@ -72,5 +72,7 @@ LOGS_STATEMENT: Final = (
 
 BACKUPS_STATEMENT: Final = (
     "Nightly backups, in the same region, hold the rows of `tenants`, `users` and `runs`, sealed "
-    f"with the tenant's own key, for {BACKUP_DAYS} days. Salesforce grants are never backed up."
+    f"with the tenant's own key, for {BACKUP_DAYS} days. Salesforce grants are never backed up. "
+    "Beside them, of each confirmed deletion, an entry that names the user by a hash is kept for "
+    "10 years, so that nobody who was deleted comes back by a restore."
 )

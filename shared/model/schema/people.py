@@ -110,7 +110,7 @@ PENDING: Final = Table(
             "Waits for the user who started to claim it; nobody else can.",
             Column("sealed", "token, sealed", "A Salesforce grant, as in `connections`."),
             "Until it is claimed; unclaimed, 10 minutes, and then until the sweep has revoked it, "
-            "which it tries for 24 hours at most.",
+            "which it tries for 48 hours at most.",
         ),
     ),
 )
