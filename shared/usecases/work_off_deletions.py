@@ -32,6 +32,7 @@ class WorkOffDeletions:
     carry_out: CarryOutDeletion
     clock: Clock
     monotonic: Callable[[], float] = monotonic
+    each: timedelta = _EACH
 
     async def __call__(self) -> None:
         """One that fails, or hangs, holds up no other, and is tried again in a minute: they are
@@ -68,7 +69,7 @@ class WorkOffDeletions:
 
     async def _carry_out(self, deletion: Deletion) -> None:
         try:
-            async with asyncio.timeout(_EACH.total_seconds()):
+            async with asyncio.timeout(self.each.total_seconds()):
                 await self.carry_out(deletion)
         except FlowRunnerError as exc:
             _tell(deletion, exc.code)

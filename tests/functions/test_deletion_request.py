@@ -161,6 +161,19 @@ async def test_n01_an_id_that_is_not_the_tokens_is_not_found(
     assert failure_of(response) == (404, "not_found")
 
 
+async def test_of_two_requests_for_the_same_data_one_is_confirmed(world: World) -> None:
+    carol = await world.session_of("carol")
+    whole, own = await ask(world, carol, "tenant"), await ask(world, carol)
+    another = await world.sign_in("carol")
+    world.gates.faults.plan("close", StorageFailedError)
+    world.tenants.faults.plan("begin_deletion", StorageFailedError)
+    assert (await confirm(world, carol, whole)).status_code == 202
+
+    second = await confirm(world, another.session, own)
+
+    assert failure_of(second) == (409, "deletion_in_progress")
+
+
 async def test_while_it_is_carried_out_a_sign_in_is_refused(world: World, alice: Secret) -> None:
     asked = await ask(world, alice)
     await confirm(world, alice, asked)

@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -681,3 +682,19 @@ async def test_requests_of_the_user_that_nobody_confirmed_go_as_well(world: Worl
     await deleting.tick()
 
     assert (other.caller.tenant, other.asked.deletion.id) not in world.deletions.rows
+
+
+async def test_one_deletion_that_hangs_is_cut_off_and_holds_up_no_other(
+    world: World, told: Told
+) -> None:
+    first, second = await confirmed(world, "alice"), await confirmed(world, "bob")
+    world.gates.faults.meanwhile("close", asyncio.Event().wait)
+    impatient = replace(world.services.work_off_deletions, each=timedelta(seconds=0.2))
+
+    await impatient()
+
+    assert {first.now.state, second.now.state} == {
+        DeletionState.CONFIRMED,
+        DeletionState.SHREDDED,
+    }
+    assert [line["code"] for line in told("dependency_failed")] == ["timeout"]
