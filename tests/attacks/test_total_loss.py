@@ -188,7 +188,7 @@ async def delete_bob(before: Scene) -> None:
     now = datetime.now(UTC)
     await DeletionLedger(store=before.azure.backups).write(
         Deletion(
-            id=f"d-{uuid4()}",
+            id=f"d-{uuid4().hex}",
             tenant=before.contoso,
             scope=DeletionScope.USER,
             state=DeletionState.CONFIRMED,
@@ -209,6 +209,18 @@ async def rows_of(azure: Azure, tenant: TenantId) -> dict[str, int]:
                     if not str(row["RowKey"]).startswith("gate")])
         for table in TABLE_NAMES
     }  # fmt: skip
+
+
+async def until_deletions_are_done(azure: Azure, tenant: TenantId, pane: AddIn) -> None:
+    """Hurry the worker, and wait for what it has to wait for. A timer's run is only begun by the
+    call that asks for it."""
+    for _ in range(6 * int(SETTLING.total_seconds())):
+        pane.run_timer("deletion_worker")
+        found = await azure.deletions.of_tenant(tenant)
+        if all(deletion.state is DeletionState.RECEIPTED for deletion in found):
+            return
+        await asyncio.sleep(0.5)
+    pytest.fail("a deletion does not come to its end")
 
 
 def counted(printed: str, tenant: TenantId) -> list[str]:
@@ -250,9 +262,7 @@ async def test_after_a_total_loss_users_and_runs_are_back_and_grants_are_not(bef
         # His deletion was under way when everything was lost: it is finished first.
         with pytest.raises(UnexpectedAnswerError, match="deletion_in_progress"):
             before.people.sign_in(pane, "bob")
-        pane.run_timer("deletion_worker")
-        await asyncio.sleep(SETTLING.total_seconds() + 0.5)
-        pane.run_timer("deletion_worker")
+        await until_deletions_are_done(azure, before.contoso, pane)
         before.people.sign_in(pane, "bob")  # a new account: nothing of the old one is there
         assert pane.call("GET", "/runs")["runs"] == []
 
@@ -329,8 +339,8 @@ async def test_C07_with_the_key_file_gone_nothing_opens(before: Scene) -> None:
         for form in (key.wrapped, base64.b64encode(key.wrapped), key.wrapped.hex().encode()):
             assert form not in data, name
     code, printed = await restore(before.info, "--tenant", "all", "--date", "latest")
-    assert code == 0
-    assert counted(printed, before.contoso)[0] == "deleted"
+    assert code == 1
+    assert counted(printed, before.contoso)[:2] == ["REFUSED", "keys_missing"]
     assert await before.azure.copies.is_empty(before.contoso)
 
     wrapper = KeyVaultKeyWrapper(
