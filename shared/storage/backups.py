@@ -121,6 +121,6 @@ async def _read(size: int, chunks: AsyncIterator[bytes]) -> bytes:
 
 
 def _is_absent(exc: ResourceNotFoundError) -> bool:
-    """Whether the file is missing, and not the container: that one is a failure, because a missing
-    key file is taken for a deletion."""
+    """Whether the file is missing, and not the container: that one is a failure: "nothing is
+    there" would pass for "nothing is left"."""
     return getattr(exc, "error_code", None) == StorageErrorCode.BLOB_NOT_FOUND

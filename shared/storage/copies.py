@@ -13,9 +13,16 @@ from shared.model import TenantId
 from shared.model.backups import Cell, Row
 from shared.storage import TABLE_NAMES
 from shared.storage.batches import MOST_OPERATIONS
-from shared.storage.tables import Tables, pages_between, plain, rows_between, store_call, utc
+from shared.storage.tables import (
+    EVERY_KEY,
+    Tables,
+    pages_between,
+    plain,
+    rows_between,
+    store_call,
+    utc,
+)
 
-_ALL: Final = ("", "\ufffd")  # whatever anybody ever wrote, not our keys alone
 _AT_A_TIME: Final = 4
 _INT32: Final = range(-(2**31), 2**31)
 
@@ -27,7 +34,7 @@ class TableCopies:
         self._tables = tables
 
     async def rows(self, table: str, tenant: TenantId) -> AsyncIterator[Row]:
-        async for entity in rows_between(self._tables[table], tenant, *_ALL):
+        async for entity in rows_between(self._tables[table], tenant, *EVERY_KEY):
             yield {name: _cell(value) for name, value in entity.items() if name != "PartitionKey"}
 
     async def insert(self, table: str, tenant: TenantId, rows: Iterable[Row]) -> None:
@@ -48,7 +55,7 @@ class TableCopies:
     async def is_empty(self, tenant: TenantId) -> bool:
         for name in TABLE_NAMES:
             if name != "deletions":
-                pages = pages_between(self._tables[name], tenant, *_ALL, select=("RowKey",))
+                pages = pages_between(self._tables[name], tenant, *EVERY_KEY, select=("RowKey",))
                 async for page in pages:
                     if page:
                         return False

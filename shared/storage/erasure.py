@@ -12,11 +12,10 @@ from shared.storage import TABLE_NAMES
 from shared.storage.batches import delete_rows
 from shared.storage.connections import bounds
 from shared.storage.gates import WITH_USER_GATES, user_gate
-from shared.storage.tables import Tables, keys_between, merge
+from shared.storage.tables import EVERY_KEY, Tables, keys_between, merge
 
 _LAST: Final = "tenantkeys"
 _KEPT: Final = "deletions"
-_EVERYTHING: Final = ("", "\ufffd")  # whatever anybody ever wrote, not our keys alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +79,19 @@ class TableErasure:
 
 def _rows_of(name: str, user: UserId | None) -> tuple[_Rows, ...]:
     """Where a table holds rows of this user; without a user, everywhere."""
+    low, high = EVERY_KEY
     if user is None:
-        return (_Rows(low=_EVERYTHING[0], high=_EVERYTHING[1]),)
+        return (_Rows(low=low, high=high),)
     gate = user_gate(user)
     gates = (_Rows(low=gate, high=f"{gate}!"),) if name in WITH_USER_GATES else ()
     match name:
         case "users":
             own: tuple[_Rows, ...] = (_Rows(low=user, high=f"{user}!"),)
         case "connections":
-            low, high = bounds(user)
-            own = (_Rows(low=low, high=high),)
+            first, last = bounds(user)
+            own = (_Rows(low=first, high=last),)
         case "pending" | "runs":
-            own = (_Rows(low=_EVERYTHING[0], high=_EVERYTHING[1], where={"user_id": user}),)
+            own = (_Rows(low=low, high=high, where={"user_id": user}),)
         case _:
             own = ()
     return (*gates, *own)

@@ -7,6 +7,7 @@ from shared.model import DataSubject, Pending, PendingKind, TenantId, UserId, pe
 from shared.storage.batches import delete_rows
 from shared.storage.gates import insert_through, is_gate, user_gate
 from shared.storage.tables import (
+    EVERY_KEY,
     Entity,
     Tables,
     delete_as_read,
@@ -41,7 +42,7 @@ class TablePendingStore:
         where = {} if subject.user is None else {"user_id": subject.user}
         found: list[Pending] = []
         unreadable = 0
-        rows = rows_between(self._tables["pending"], subject.tenant, "", "\ufffd", where=where)
+        rows = rows_between(self._tables["pending"], subject.tenant, *EVERY_KEY, where=where)
         async for row in rows:
             if is_gate(row["RowKey"]):
                 continue

@@ -29,6 +29,9 @@ from shared.storage.schema_gate import CheckedTableClient
 _DEADLINE_SECONDS: Final = 10.0
 NOT_THERE_AS_READ: Final = frozenset({404, 412})
 
+EVERY_KEY: Final = ("", "\ufffd")
+"""Below and above every row key: whatever anybody ever wrote, not our keys alone."""
+
 type Entity = Mapping[str, Any]
 type Operation = tuple[str, Entity] | tuple[str, Entity, Mapping[str, Any]]
 """One operation of an entity group transaction, as the SDK takes it."""

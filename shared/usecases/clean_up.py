@@ -1,9 +1,8 @@
 """What has outlived its retention goes: hourly, tenant by tenant.
 
 The cost grows with what has expired: of what is kept, only the one-time codes of the last minutes
-are looked at. A run that was missed is made up for by the next, because
-what expired meanwhile is simply there. What cannot be undone is not done by a clock that the store
-contradicts.
+are looked at. A run that was missed is made up for by the next, because what expired meanwhile is
+simply there. What cannot be undone is not done by a clock that the store contradicts.
 """
 
 import secrets
