@@ -1,0 +1,317 @@
+// What an operator is told of, by e-mail. docs/runbooks/incident.md says of each what to do.
+
+@description('The EU region of this deployment.')
+param location string
+
+@description('Ends the names of all resources of one deployment.')
+param token string
+
+@description('What every resource is tagged with.')
+param tags object
+
+@description('Who is told.')
+param alertEmail string
+
+@description('Where the events are.')
+param workspaceId string
+
+@description('The account with the tables.')
+param dataAccountName string
+
+@description('The vault.')
+param vaultName string
+
+resource dataAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
+  name: dataAccountName
+}
+
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-06-01' existing = {
+  parent: dataAccount
+  name: 'default'
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+  name: vaultName
+}
+
+resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'ag-flowrunner-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    enabled: true
+    groupShortName: 'flowrunner'
+    emailReceivers: [
+      {
+        name: 'operators'
+        emailAddress: alertEmail
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+// The service's own events (shared/telemetry/allow_list.py) are the messages of AppTraces; of
+// severity 3 are alarms. Each of these alerts when there is a row in an hour.
+var eventRules = [
+  {
+    name: 'deletion-overdue'
+    severity: 0
+    about: 'A confirmed deletion is not finished after 20 hours; 24 were promised.'
+    query: 'AppTraces | where Message == "deletion_overdue"'
+  }
+  {
+    name: 'seal-broken'
+    severity: 0
+    about: 'A stored value does not open where it lies: it was altered or moved.'
+    query: 'AppTraces | where Message == "seal_broken"'
+  }
+  {
+    name: 'clock-wrong'
+    severity: 1
+    about: 'The clock of an instance and that of the store disagree; nothing is deleted by it.'
+    query: 'AppTraces | where Message == "clock_wrong"'
+  }
+  {
+    name: 'grant-lost'
+    severity: 1
+    about: 'A Salesforce grant was lost in a refresh; its user has to connect again.'
+    query: 'AppTraces | where Message == "grant_lost"'
+  }
+  {
+    name: 'key-unavailable'
+    severity: 1
+    about: 'Key Vault did not wrap, unwrap or sign.'
+    query: 'AppTraces | where Message == "key_unavailable"'
+  }
+  {
+    name: 'crashed'
+    severity: 2
+    about: 'A request or a timer ended in an error that nobody expected.'
+    query: 'AppTraces | where Message == "crashed"'
+  }
+  {
+    name: 'backup-failed'
+    severity: 1
+    about: 'The nightly backup of a tenant failed.'
+    query: 'AppTraces | where Message == "backup" and SeverityLevel >= 3'
+  }
+  {
+    name: 'telemetry-lost'
+    severity: 2
+    about: 'Events were dropped: wrongly shaped, or not taken by their receiver.'
+    query: 'AppTraces | where Message == "telemetry_lost"'
+  }
+]
+
+resource eventAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in eventRules: {
+  name: 'alert-flowrunner-${rule.name}-${token}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'FlowRunner: ${rule.name}'
+    description: rule.about
+    enabled: true
+    severity: rule.severity
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT1H'
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        operators.id
+      ]
+    }
+    autoMitigate: true
+    skipQueryValidation: true
+  }
+}]
+
+// Nothing happening is an event as well, where a tenant has been seen before.
+var silenceRules = [
+  {
+    name: 'backup-silent'
+    severity: 1
+    about: 'No backup for 26 hours.'
+    query: 'AppTraces | summarize Known = countif(isnotempty(Properties.tenant) and TimeGenerated < ago(26h)), Seen = countif(Message == "backup" and TimeGenerated > ago(26h)) | where Known > 0 and Seen == 0'
+  }
+  {
+    name: 'retention-silent'
+    severity: 2
+    about: 'No retention run for 3 hours.'
+    query: 'AppTraces | summarize Known = countif(isnotempty(Properties.tenant) and TimeGenerated < ago(3h)), Seen = countif(Message == "retention_cleanup" and TimeGenerated > ago(3h)) | where Known > 0 and Seen == 0'
+  }
+]
+
+resource silenceAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule in silenceRules: {
+  name: 'alert-flowrunner-${rule.name}-${token}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'FlowRunner: ${rule.name}'
+    description: rule.about
+    enabled: true
+    severity: rule.severity
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: 'PT1H'
+    windowSize: 'P2D'
+    criteria: {
+      allOf: [
+        {
+          query: rule.query
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        operators.id
+      ]
+    }
+    autoMitigate: true
+    skipQueryValidation: true
+  }
+}]
+
+// What the platform counts. 401 is no sign of anything: each client's first call to a vault is answered
+// with one, which tells it where to get a token.
+var metricRules = [
+  {
+    name: 'vault-refused'
+    severity: 0
+    about: 'The vault refused somebody who showed a token: a role is missing, or somebody tries.'
+    scope: vault.id
+    namespace: 'Microsoft.KeyVault/vaults'
+    metric: 'ServiceApiResult'
+    aggregation: 'Count'
+    dimension: 'StatusCode'
+    values: [
+      '403'
+    ]
+  }
+  {
+    name: 'vault-throttled'
+    severity: 2
+    about: 'The vault asks to call less often.'
+    scope: vault.id
+    namespace: 'Microsoft.KeyVault/vaults'
+    metric: 'ServiceApiResult'
+    aggregation: 'Count'
+    dimension: 'StatusCode'
+    values: [
+      '429'
+    ]
+  }
+  {
+    name: 'tables-busy'
+    severity: 2
+    about: 'The tables are asked for more than they serve.'
+    scope: tableService.id
+    namespace: 'Microsoft.Storage/storageAccounts/tableServices'
+    metric: 'Transactions'
+    aggregation: 'Total'
+    dimension: 'ResponseType'
+    values: [
+      'ServerBusyError'
+      'ServerTimeoutError'
+    ]
+  }
+]
+
+resource metricAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [for rule in metricRules: {
+  name: 'alert-flowrunner-${rule.name}-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: rule.about
+    enabled: true
+    severity: rule.severity
+    scopes: [
+      rule.scope
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    autoMitigate: true
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          name: 'answers'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: rule.namespace
+          metricName: rule.metric
+          dimensions: [
+            {
+              name: rule.dimension
+              operator: 'Include'
+              values: rule.values
+            }
+          ]
+          timeAggregation: rule.aggregation
+          operator: 'GreaterThan'
+          threshold: 0
+        }
+      ]
+    }
+    actions: [
+      {
+        actionGroupId: operators.id
+      }
+    ]
+  }
+}]
+
+var wholeSubscription = subscription().id
+
+resource serviceHealth 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
+  name: 'alert-flowrunner-service-health-${token}'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Azure itself reports an incident or a maintenance.'
+    enabled: true
+    scopes: [
+      wholeSubscription
+    ]
+    condition: {
+      allOf: [
+        {
+          field: 'category'
+          equals: 'ServiceHealth'
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        {
+          actionGroupId: operators.id
+        }
+      ]
+    }
+  }
+}
