@@ -338,10 +338,6 @@ class Services:
         )
 
     @cached_property
-    def _sign_document(self) -> SignDocument:
-        return SignDocument(signer=self._outside.signer)
-
-    @cached_property
     def _grants(self) -> SealedGrants:
         return SealedGrants(vault=self._outside.vault)
 

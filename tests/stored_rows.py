@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shared.model.schema import FORMS, TABLES, Column
+from shared.model.schema import FORMS, TABLES, Column, pattern_of
 
 type Row = Mapping[str, Any]
 """A row in OData's JSON with full metadata: `name@odata.type` says the type of `name`."""
@@ -42,7 +42,7 @@ def _faults(table: str, row: Row) -> Iterator[str]:
     if not re.fullmatch(FORMS["tenant id"], row["PartitionKey"]):
         yield "the partition is no tenant's"
     kind = TABLES[table].kind_of(row["RowKey"])
-    if kind is None or not kind.key_pattern.fullmatch(row["RowKey"]):
+    if kind is None or not pattern_of(kind.row_key).fullmatch(row["RowKey"]):
         yield "the row key is of no kind"
         return
     listed = {column.name: column for column in kind.columns}

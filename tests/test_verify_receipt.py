@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -408,6 +409,28 @@ def test_what_is_wrong_is_said_in_one_line(
     assert (code, out) == (1, "")
     assert reason in err
     assert (err.count("\n"), err[-1:], err.isascii()) == (1, "\n", True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("receipt", "keys"), ("--export", "body", "signature", "keys")],
+    ids=["a-receipt", "an-export"],
+)
+def test_what_nobody_can_be_told_is_a_failure_without_a_traceback(
+    folder: Path, arguments: tuple[str, ...]
+) -> None:
+    """A full disk: who looks at the exit code alone must not take silence for a yes."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, str(TOOL), *arguments],
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 async def test_an_empty_export_has_a_signature_of_its_own(

@@ -174,18 +174,19 @@ var platformSettings = {
   AZURE_CLIENT_ID: identityClientId
 }
 
+// The rules skipped here are about sites, and take whatever lies beneath one for a site. They stand
+// apart because checkov reads no more than three such lines in a row.
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
-  name: 'appsettings'
-  // These rules are about sites, and take whatever lies beneath one for a site.
   // checkov:skip=CKV_AZURE_13:callers show bearer tokens, which functions/ verifies
   // checkov:skip=CKV_AZURE_63:not of settings; addresses of requests are not logged, for they name users
+  name: 'appsettings'
   // checkov:skip=CKV_AZURE_65:not of settings
   // checkov:skip=CKV_AZURE_66:not of settings
   // checkov:skip=CKV_AZURE_80:not of settings, and there is no .NET
+  properties: union(platformSettings, serviceSettings)
   // checkov:skip=CKV_AZURE_88:not of settings, and Flex mounts the package
   // checkov:skip=CKV_AZURE_222:not of settings; see the app
-  properties: union(platformSettings, serviceSettings)
 }
 
 resource appLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {

@@ -10,37 +10,19 @@ from http import HTTPStatus
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from aiohttp import web
 from yarl import URL
 
-from local.simulators.azurite_proxy import AzuriteProxy
-from local.simulators.control_requests import control_body, refused
+from local.simulators.azurite_service import AzuriteService
 
 _API: Final = {"x-ms-version": "2021-12-02"}
 _MADE: Final = (HTTPStatus.CREATED, HTTPStatus.CONFLICT)  # the second: it was there already
 
 
-class Blobs:
-    """`azurite` leads to Azurite's Blob service."""
+class Blobs(AzuriteService):
+    """Azurite's Blob service."""
 
     name = "blobs"
-    hosts: tuple[str, ...] = ("127.0.0.1",)
-
-    def __init__(self, azurite: AzuriteProxy) -> None:
-        self._azurite = azurite
-        self._account = azurite.account
-
-    def routes(self) -> Sequence[web.RouteDef]:
-        return [web.route("*", "/{path:.*}", self._azurite.forward)]
-
-    def control(self) -> Sequence[web.RouteDef]:
-        return [web.post("/_sim/containers", self._create)]
-
-    def reset(self) -> None:
-        """The blobs are in Azurite: `empty` is what makes the service new."""
-
-    async def close(self) -> None:
-        await self._azurite.close()
+    makes = "containers"
 
     async def empty(self) -> None:
         """Every container that has blobs is dropped and made again. Azurite lets its name be used
@@ -53,14 +35,9 @@ class Blobs:
                     response.raise_for_status()
                 await self._create_one(name)
 
-    async def _create(self, request: web.Request) -> web.Response:
-        """Create these containers where they are missing, as a deployment does."""
-        names = (await control_body(request, "names")).get("names")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise refused("names must be an array of texts")
+    async def create(self, names: Sequence[str]) -> None:
         for name in names:
             await self._create_one(name)
-        return web.json_response({})
 
     async def _create_one(self, name: str) -> None:
         async with self._azurite.session().put(

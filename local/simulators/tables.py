@@ -7,11 +7,9 @@ out entity group transactions only under path-style addresses.
 from collections.abc import Sequence
 from typing import Final
 
-from aiohttp import web
 from yarl import URL
 
-from local.simulators.azurite_proxy import AzuriteProxy
-from local.simulators.control_requests import control_body, refused
+from local.simulators.azurite_service import AzuriteService
 
 _API: Final = {
     "x-ms-version": "2019-02-02",
@@ -20,27 +18,11 @@ _API: Final = {
 }
 
 
-class Tables:
-    """`azurite` leads to Azurite's Table service."""
+class Tables(AzuriteService):
+    """Azurite's Table service."""
 
     name = "tables"
-    hosts: tuple[str, ...] = ("127.0.0.1",)
-
-    def __init__(self, azurite: AzuriteProxy) -> None:
-        self._azurite = azurite
-        self._account = azurite.account
-
-    def routes(self) -> Sequence[web.RouteDef]:
-        return [web.route("*", "/{path:.*}", self._azurite.forward)]
-
-    def control(self) -> Sequence[web.RouteDef]:
-        return [web.post("/_sim/tables", self._create)]
-
-    def reset(self) -> None:
-        """The rows are in Azurite: `empty` is what makes the service new."""
-
-    async def close(self) -> None:
-        await self._azurite.close()
+    makes = "tables"
 
     async def empty(self) -> None:
         """Every table that has rows is dropped and made again, which costs two calls however many
@@ -49,11 +31,7 @@ class Tables:
         for name in await self._table_names(headers):
             await self._empty_table(name, headers)
 
-    async def _create(self, request: web.Request) -> web.Response:
-        """Create these tables where they are missing, as a deployment does."""
-        names = (await control_body(request, "names")).get("names")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise refused("names must be an array of texts")
+    async def create(self, names: Sequence[str]) -> None:
         headers = {**_API, **self._azurite.authorization()}
         for name in set(names) - set(await self._table_names(headers)):
             tables = self._account / "Tables"
@@ -61,7 +39,6 @@ class Tables:
                 tables, headers=headers, json={"TableName": name}
             ) as response:
                 response.raise_for_status()
-        return web.json_response({})
 
     async def _table_names(self, headers: dict[str, str]) -> list[str]:
         names: list[str] = []

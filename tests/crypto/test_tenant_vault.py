@@ -275,6 +275,30 @@ async def test_c07_a_destroyed_key_is_out_of_every_instances_memory_within_five_
             await vault.seal(place(), PLAIN)
 
 
+async def test_c07_who_destroys_a_key_has_it_out_of_memory_at_once(rig: Rig) -> None:
+    sealed = await rig.vault.seal(place(), PLAIN)
+
+    await rig.vault.destroy_keys(TENANT)
+
+    with pytest.raises(KeyVaultFailedError):
+        await rig.vault.open(place(), sealed)
+    with pytest.raises(KeyVaultFailedError):
+        await rig.vault.seal(place(), PLAIN)
+
+
+async def test_c07_a_destroyed_key_that_is_put_back_is_not_opened_from_memory(rig: Rig) -> None:
+    """Somebody has kept its row. Without Key Vault's leave that row serves nobody."""
+    sealed = await rig.vault.seal(place(), PLAIN)
+    kept = rig.keys.rows[TENANT, FIRST]
+
+    await rig.vault.destroy_keys(TENANT)
+    rig.wrapper.disable(kept.kek_id)
+    await rig.keys.create(kept)
+
+    with pytest.raises(KeyVaultFailedError):
+        await rig.vault.open(place(), sealed)
+
+
 async def test_c07_destroying_one_tenants_keys_leaves_the_others(rig: Rig) -> None:
     sealed = await rig.vault.seal(place(OTHER), PLAIN)
 

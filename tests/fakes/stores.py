@@ -174,12 +174,14 @@ class MemoryUserStore:
 
 
 class MemoryConnectionStore:
-    """Satisfies `ports.ConnectionStore`."""
+    """Satisfies `ports.ConnectionStore`. A row whose key a test puts into `unreadable` cannot be
+    read where all rows of a subject are."""
 
     def __init__(self, gates: MemoryGates) -> None:
         self.faults = Faults()
         self._gates = gates
         self.rows: dict[tuple[TenantId, str], Connection] = {}
+        self.unreadable: set[str] = set()
 
     async def load(self, tenant: TenantId, user: UserId, org: OrgId) -> Connection | None:
         async with self.faults.call("load"):
@@ -191,7 +193,9 @@ class MemoryConnectionStore:
 
     async def of_subject(self, subject: DataSubject) -> tuple[Sequence[Connection], int]:
         async with self.faults.call("of_subject"):
-            return self._of(subject), 0
+            own = self._of(subject)
+            found = [row for row in own if row.row_key not in self.unreadable]
+            return found, len(own) - len(found)
 
     async def ended(self, tenant: TenantId, *, before: datetime) -> Sequence[Connection]:
         async with self.faults.call("ended"):
@@ -246,12 +250,14 @@ class MemoryConnectionStore:
 
 
 class MemoryPendingStore:
-    """Satisfies `ports.PendingStore`."""
+    """Satisfies `ports.PendingStore`. A row whose digest a test puts into `unreadable` cannot be
+    read where all rows of a subject are."""
 
     def __init__(self, gates: MemoryGates) -> None:
         self.faults = Faults()
         self._gates = gates
         self.rows: dict[tuple[TenantId, PendingKind, str], Pending] = {}
+        self.unreadable: set[str] = set()
 
     async def put(self, pending: Pending) -> None:
         async with self.faults.call("put"):
@@ -269,7 +275,8 @@ class MemoryPendingStore:
                 for row in self.rows.values()
                 if row.tenant == subject.tenant and subject.user in (None, row.user)
             ]
-            return sorted(own, key=lambda row: row.place.row_key), 0
+            found = [row for row in own if row.digest not in self.unreadable]
+            return sorted(found, key=lambda row: row.place.row_key), len(own) - len(found)
 
     async def delete(self, pending: Pending) -> None:
         async with self.faults.call("delete"):

@@ -178,6 +178,33 @@ async def test_a_backup_that_fails_half_way_leaves_no_manifest(world: World, tol
     assert (failed["tenant"], failed["cause"]) == (tenant, "shared.errors.StorageFailedError")
 
 
+@pytest.mark.parametrize("carried_out", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("uploads", range(5))
+async def test_no_manifest_is_there_before_the_keys_that_open_it(
+    world: World, uploads: int, *, carried_out: bool
+) -> None:
+    """Stopped at each upload in turn: a manifest without keys would be a backup that does not
+    open, and would be taken for the newest."""
+    tenant = await tenant_with_rows(world)
+
+    async def fail() -> None:
+        world.backups.faults.plan("put", StorageFailedError, carried_out=carried_out)
+
+    for number in range(uploads + 1):
+        world.backups.faults.meanwhile("put", fail if number == uploads else nothing)
+
+    await world.services.back_up_tenants()
+
+    written = uploads + carried_out
+    assert len(world.backups.files) == written
+    assert (keys_name(tenant) in world.backups.files) is (written > 3)
+    assert (manifest_name(tenant, TODAY) in world.backups.files) is (written > 4)
+
+
+async def nothing() -> None:
+    """Nothing happens meanwhile."""
+
+
 async def test_one_tenants_failure_stops_no_other(world: World, told: Told) -> None:
     broken = await tenant_with_rows(world)
     whole = await tenant_with_rows(world, "grace")

@@ -22,6 +22,7 @@ from shared.model import (
     DeletionScope,
     DeletionState,
     Place,
+    SettingsChange,
     TenantId,
     subject_hash,
 )
@@ -233,6 +234,37 @@ async def test_a_grant_that_never_opens_again_is_reported_and_holds_nothing_up(
     assert done.at(DeletionState.REVOKED) == NOON
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "told"),
+    [
+        ({"connections"}, {"revoked": 1, "not_confirmed": 1}),
+        ({"pending"}, {"revoked": 1, "not_confirmed": 1}),
+        ({"connections", "pending"}, {"revoked": 0, "not_confirmed": 2}),
+    ],
+    ids=["a-connection", "a-parked-grant", "both"],
+)
+async def test_a_row_that_cannot_be_read_is_told_as_a_grant_that_may_live_on(
+    world: World, spoilt: set[str], told: dict[str, int]
+) -> None:
+    """Nobody can say what was in it, so nobody may say that it was revoked."""
+    alice = await world.signed_in("alice")
+    await world.connect(alice)
+    await world.consented(alice)
+    ((_, connection),) = world.connections.rows
+    ((_, _, parked),) = world.pending.rows
+    if "connections" in spoilt:
+        world.connections.unreadable.add(connection)
+    if "pending" in spoilt:
+        world.pending.unreadable.add(parked)
+    deleting = await confirmed(world, "alice")
+
+    done = await deleting.finish()
+
+    assert claims_of(done.receipt)["revocations"] == told
+    assert done.at(DeletionState.REVOKED) == NOON  # no later pass would read it
+    assert (world.connections.rows, world.pending.rows) == ({}, {})
+
+
 async def test_a_grant_is_not_revoked_under_a_refresh_that_is_exchanging_it(world: World) -> None:
     """The old token would be over, and the new one alive in nobody's hands."""
     alice = await world.signed_in("alice")
@@ -391,6 +423,26 @@ async def test_d05_what_turns_up_after_the_shredding_is_deleted_before_a_receipt
 
     assert await deleting.tick() is DeletionState.RECEIPTED
     assert [step for step in told("deletion_step") if step["step"] == "not_empty"]
+
+
+async def test_d05_a_late_change_of_settings_loses_its_author_before_a_receipt_is_given(
+    world: World, told: Told
+) -> None:
+    """It is a row of the tenant's, which stays: only its author is the user's, and no count of
+    the user's rows knows of it."""
+    deleting = await confirmed(world, "alice")
+    alice = deleting.caller
+    assert await deleting.tick() is DeletionState.SHREDDED
+    late = SettingsChange(id="c-1", changed_at=NOON, changed_by=alice.user, changed=("x",))
+    world.tenants.changes[alice.tenant, late.id] = late
+
+    world.clock.move(seconds=10)
+    assert await deleting.tick() is DeletionState.SHREDDED
+
+    assert world.tenants.changes == {(alice.tenant, late.id): replace(late, changed_by="")}
+    assert [step["count"] for step in told("deletion_step") if step["step"] == "not_empty"] == [1]
+    world.clock.move(seconds=10)
+    assert await deleting.tick() is DeletionState.RECEIPTED
 
 
 async def test_it_waits_for_a_backup_that_is_under_way(world: World) -> None:

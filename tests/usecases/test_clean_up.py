@@ -9,6 +9,7 @@ import pytest
 from shared.errors import SalesforceUnavailableError, StorageFailedError
 from shared.model import (
     Caller,
+    DeletionScope,
     Health,
     Pending,
     PendingKind,
@@ -16,6 +17,7 @@ from shared.model import (
     TenantSettings,
     TenantStatus,
 )
+from shared.model.backups import ledger_name
 from tests.fakes import NOON, World
 from tests.usecases.conftest import Told
 from tests.usecases.deleting import asked_by
@@ -324,3 +326,34 @@ async def test_a_receipt_is_kept_for_ten_years(world: World) -> None:
     await clean_up(world)
     assert not world.deletions.rows
     assert not world.backups.files
+
+
+@pytest.mark.parametrize("days", [1, 4_000], ids=["a-day-ahead", "eleven-years-ahead"])
+async def test_no_receipt_expires_by_a_clock_that_the_store_contradicts(
+    world: World, days: int
+) -> None:
+    """It is the only proof that there was a deletion, and no later run brings it back."""
+    deleting = await asked_by(world, "alice")
+    await deleting.confirm()
+    done = await deleting.finish()
+    world.clock.move(days=3_654)
+    world.leases.store_time = world.clock() - timedelta(days=days)
+
+    await clean_up(world)
+
+    assert deleting.now == done
+    assert ledger_name(done.tenant, done.id) in world.backups.files
+
+
+async def test_no_receipt_expires_where_no_store_has_told_its_time(world: World) -> None:
+    """As when every tenant is gone: nobody says that the clock is right."""
+    deleting = await asked_by(world, "carol", DeletionScope.TENANT)
+    await deleting.confirm()
+    done = await deleting.finish()
+    assert world.tenants.rows == {}
+    world.clock.move(days=3_654)
+
+    await clean_up(world)
+
+    assert deleting.now == done
+    assert ledger_name(done.tenant, done.id) in world.backups.files

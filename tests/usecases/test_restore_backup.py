@@ -52,14 +52,26 @@ async def restored(
     return await world.services.restore_backup(tenant, day, dry_run=dry_run)
 
 
-async def refusal_of(world: World, tenant: TenantId, day: date | None = None) -> Refusal:
+async def refusal_of(
+    world: World, tenant: TenantId, day: date | None = None, *, dry_run: bool = False
+) -> Refusal:
     """Why it is refused; nothing may have been written then."""
-    before = (world.copies.copied(), dict(world.tenant_keys.rows), set(world.gates.tenants))
+    before = written(world)
     with pytest.raises(RestoreRefusedError) as refused:
-        await restored(world, tenant, day)
-    now = (world.copies.copied(), dict(world.tenant_keys.rows), set(world.gates.tenants))
-    assert now == before
+        await restored(world, tenant, day, dry_run=dry_run)
+    assert written(world) == before
     return refused.value.reason
+
+
+def written(world: World) -> object:
+    """All that a restore writes into, as it is now."""
+    return (
+        world.copies.copied(),
+        dict(world.tenant_keys.rows),
+        dict(world.deletions.rows),
+        set(world.gates.tenants),
+        set(world.gates.users),
+    )
 
 
 async def test_rows_and_keys_are_back_and_gates_are_open(world: World) -> None:
@@ -414,6 +426,84 @@ async def test_nothing_of_a_user_comes_back_who_was_deleted_since(world: World) 
     assert after.gates.users == {(tenant, ALICE)}
 
 
+@pytest.mark.parametrize("user", [BOB, None], ids=["a-users", "the-whole-tenants"])
+async def test_deletions_that_the_ledger_knows_are_back_as_well(
+    world: World, user: UserId | None
+) -> None:
+    """Who holds a status token gets the receipt again."""
+    after, tenant = await lost_after_a_backup(world)
+    record_deletion(world, tenant, user, confirmed=LATER)
+
+    await restored(after, tenant)
+
+    assert {key: row.receipt for key, row in after.deletions.rows.items()} == {
+        (tenant, "d-7"): "a receipt"
+    }
+
+
+async def test_deletions_are_back_before_the_first_row(world: World) -> None:
+    """Else whoever is being deleted could come back in between."""
+    after, tenant = await lost_after_a_backup(world)
+    record_deletion(world, tenant, BOB, confirmed=LATER)
+    after.tenant_keys.faults.plan("create", StorageFailedError)
+
+    with pytest.raises(StorageFailedError):
+        await restored(after, tenant)
+
+    assert list(after.deletions.rows) == [(tenant, "d-7")]
+    assert rows_of(after, tenant) == {}
+
+
+def without_its_keys(world: World, tenant: TenantId) -> None:
+    del world.backups.files[keys_name(tenant)]
+
+
+def without_its_manifest(world: World, tenant: TenantId) -> None:
+    del world.backups.files[manifest_name(tenant, TODAY)]
+
+
+def without_a_part(world: World, tenant: TenantId) -> None:
+    """The last one that is read."""
+    del world.backups.files[part_name(tenant, TODAY, "runs", 1)]
+
+
+def with_a_broken_entry(world: World, tenant: TenantId) -> None:
+    """Read after the sound one."""
+    world.backups.files[ledger_name(tenant, "d-8")] = b"{}"
+
+
+@pytest.mark.parametrize(
+    ("lose", "reason"),
+    [
+        (without_its_keys, Refusal.KEYS_MISSING),
+        (without_its_manifest, Refusal.NO_BACKUP),
+        (without_a_part, Refusal.PART_MISSING),
+        (with_a_broken_entry, Refusal.LEDGER_BROKEN),
+    ],
+)
+async def test_a_refused_restore_puts_no_deletion_back(
+    world: World, lose: Callable[[World, TenantId], None], reason: Refusal
+) -> None:
+    """Nothing is written before everything is checked, of the ledger as of the tables."""
+    after, tenant = await lost_after_a_backup(world)
+    record_deletion(world, tenant, BOB, confirmed=LATER)
+    lose(world, tenant)
+
+    assert await refusal_of(after, tenant) is reason
+    assert after.deletions.rows == {}
+
+
+@pytest.mark.parametrize("user", [BOB, None], ids=["a-users", "the-whole-tenants"])
+async def test_a_dry_run_puts_no_deletion_back(world: World, user: UserId | None) -> None:
+    after, tenant = await lost_after_a_backup(world)
+    record_deletion(world, tenant, user, confirmed=LATER)
+    before = written(after)
+
+    await restored(after, tenant, dry_run=True)
+
+    assert written(after) == before
+
+
 async def test_a_dry_run_counts_what_a_deletion_holds_back(world: World) -> None:
     after, tenant = await lost_after_a_backup(world)
     record_deletion(world, tenant, BOB, confirmed=LATER)
@@ -469,7 +559,7 @@ async def test_a_row_of_a_deleted_user_that_tells_no_time_stays_away(world: Worl
 
 def entry(**changes: object) -> bytes:
     sound: dict[str, object] = {
-        "deletion_id": "d",
+        "deletion_id": "d-8",
         "tenant": "ms-7c1e5b9a-3f64-4d0e-9b7a-2f8d61c0a4e3",
         "scope": "tenant",
         "subject_sha256": None,
@@ -495,16 +585,31 @@ def entry(**changes: object) -> bytes:
         pytest.param(entry(scope="all"), id="no-scope"),
         pytest.param(entry(confirmed_at=None), id="no-time"),
         pytest.param(entry(confirmed_at="2026-01-15T12:00:00"), id="a-time-without-offset"),
+        pytest.param(entry(status_digest=None), id="no-status-token"),
+        pytest.param(entry(requested_at="yesterday"), id="no-time-of-the-request"),
+        pytest.param(entry(receipt="forged"), id="a-receipt-of-none"),
+        pytest.param(entry(deletion_id="../d"), id="no-id"),
     ],
 )
+@pytest.mark.parametrize("dry_run", [False, True], ids=["", "dry-run"])
 async def test_a_ledger_that_cannot_be_read_refuses_the_restore(
-    world: World, broken: bytes
+    world: World, broken: bytes, *, dry_run: bool
 ) -> None:
-    """Whoever was deleted must not come back because a file is broken."""
+    """Whoever was deleted must not come back because a file is broken. Nor may a dry run call a
+    ledger whole of which the restore could put back only a part."""
     after, tenant = await lost_after_a_backup(world)
-    world.backups.files[ledger_name(tenant, "d")] = broken
+    world.backups.files[ledger_name(tenant, "d-8")] = broken
 
-    assert await refusal_of(after, tenant) is Refusal.LEDGER_BROKEN
+    assert await refusal_of(after, tenant, dry_run=dry_run) is Refusal.LEDGER_BROKEN
+
+
+async def test_the_ledger_of_the_last_test_is_whole_but_for_what_was_broken(world: World) -> None:
+    """Else another fault than the one that is meant could have refused it."""
+    after, tenant = await lost_after_a_backup(world)
+    world.backups.files[ledger_name(tenant, "d-8")] = entry()
+
+    assert (await restored(after, tenant)).outcome is RestoreOutcome.DELETED
+    assert list(after.deletions.rows) == [(tenant, "d-8")]
 
 
 async def test_no_grant_is_in_any_file_nor_comes_back(world: World) -> None:

@@ -98,10 +98,6 @@ class Kind:
     columns: tuple[Column, ...] = ()
 
     @cached_property
-    def key_pattern(self) -> re.Pattern[str]:
-        return pattern_of(self.row_key)
-
-    @cached_property
     def key_begins(self) -> str:
         """The part of the row key that is the same for all rows of the kind."""
         return self.row_key.partition("<")[0]
