@@ -416,14 +416,17 @@ def test_what_is_wrong_is_said_in_one_line(
     [("receipt", "keys"), ("--export", "body", "signature", "keys")],
     ids=["a-receipt", "an-export"],
 )
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_what_nobody_can_be_told_is_a_failure_without_a_traceback(
-    folder: Path, arguments: tuple[str, ...]
+    folder: Path, arguments: tuple[str, ...], unbuffered: str
 ) -> None:
-    """A full disk: who looks at the exit code alone must not take silence for a yes."""
+    """A full disk: who looks at the exit code alone must not take silence for a yes. It is met at
+    the first line, or (buffered) only at the end."""
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, str(TOOL), *arguments],
             cwd=folder,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             stdout=full,
             stderr=subprocess.PIPE,
             timeout=60,

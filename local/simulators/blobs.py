@@ -12,13 +12,13 @@ from xml.etree import ElementTree as ET
 
 from yarl import URL
 
-from local.simulators.azurite_service import AzuriteService
+from local.simulators.azurite_store import AzuriteStore
 
 _API: Final = {"x-ms-version": "2021-12-02"}
 _MADE: Final = (HTTPStatus.CREATED, HTTPStatus.CONFLICT)  # the second: it was there already
 
 
-class Blobs(AzuriteService):
+class Blobs(AzuriteStore):
     """Azurite's Blob service."""
 
     name = "blobs"

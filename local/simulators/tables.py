@@ -9,7 +9,7 @@ from typing import Final
 
 from yarl import URL
 
-from local.simulators.azurite_service import AzuriteService
+from local.simulators.azurite_store import AzuriteStore
 
 _API: Final = {
     "x-ms-version": "2019-02-02",
@@ -18,7 +18,7 @@ _API: Final = {
 }
 
 
-class Tables(AzuriteService):
+class Tables(AzuriteStore):
     """Azurite's Table service."""
 
     name = "tables"

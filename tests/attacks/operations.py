@@ -43,6 +43,7 @@ _SETTINGS_OTHERS: Final = {
     "body idle_grants": "one of two words",
     "body input_aliases": "names of Flows and inputs of the tenant's own orgs; it opens none",
     "body customer_key": "a key in a vault; whether it serves is for the vault's owner to say",
+    "body changes": "of an answer that is sent back; nothing in it is looked at",
 }
 _RUN_LIST_OTHERS: Final = {
     "query scope": "one of two words; `tenant` is for administrators (N-04)",

@@ -6,12 +6,14 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+from functions.routes import contract
 from shared import errors
 from shared.errors import FlowRunnerError
 from shared.model import TenantSettings, TenantStatus
 from shared.secret import Secret
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, FakeFlow, World, variable
 from tests.functions.host import call, failure_of, json_of
+from tests.functions.json_schema import faults
 
 KEY = "https://contoso-keys.vault.azure.net/keys/flowrunner"
 DEFAULT: dict[str, Any] = {
@@ -106,6 +108,46 @@ async def test_an_administrator_changes_all_of_it(world: World, carol: Secret) -
     again = await read(world, carol)
     assert json_of(again) == body
     assert again.headers["ETag"] == response.headers["ETag"]
+
+
+async def test_an_answer_may_be_sent_back_with_a_change(world: World, carol: Secret) -> None:
+    """As a client does that knows nothing of `changes`; the contract's schema takes it, too."""
+    first = await change(world, carol, retention_days=30)
+    document = json_of(first) | {"retention_days": 31}
+    assert len(document["changes"]) == 1
+    schema = {"$ref": "#/components/schemas/TenantSettings"}
+    assert faults(document, schema, contract()) == []
+    world.clock.move(seconds=1)
+
+    second = await put(world, carol, document, if_match=first.headers["ETag"])
+
+    assert second.status_code == 200
+    assert stored(world).retention_days == 31
+    assert json_of(second)["changes"][-1] == document["changes"][0]
+    assert len(world.tenants.changes) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        None,
+        "x",
+        {"retention_days": 1},
+        [{"changed_at": "2020-01-01T00:00:00Z", "changed_by": "u-mallory", "changed": ["x"]}],
+    ],
+)
+async def test_changes_that_are_sent_write_no_history(
+    world: World, carol: Secret, changes: object
+) -> None:
+    seen = await read(world, carol)
+
+    response = await put(
+        world, carol, DEFAULT | {"changes": changes}, if_match=seen.headers["ETag"]
+    )
+
+    assert response.status_code == 200
+    assert json_of(response) == json_of(seen) == DEFAULT | {"changes": []}
+    assert world.tenants.changes == {}
 
 
 async def test_a_change_by_somebody_who_was_deleted_names_nobody(
