@@ -3,11 +3,14 @@
 PORT ?= 7071
 DATA ?=
 PYTHON := .venv/bin/python
+# A checker of Bicep from outside this repository, used where it lies beside it.
+SECOND_OPINION ?= ../shared/tools/bicep_check.py
 
 # Compiled modules are kept: without them the stack starts several times slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run sidebar demo test test-browser lint bench bench-retention bench-deletion lock bootstrap
+.PHONY: run sidebar demo test test-browser lint infra package bench bench-retention bench-deletion \
+    lock bootstrap
 .DEFAULT_GOAL := run
 
 run: bootstrap  ## serve the local stack until Ctrl-C; PORT=7071, DATA=folder keeps what is stored
@@ -34,6 +37,17 @@ lint: bootstrap  ## formatting, rules, types, who may import whom, who may speak
 	$(PYTHON) tools/check_handlers.py
 	$(PYTHON) tools/data_inventory.py --check
 
+infra: bootstrap .venv-infra/bootstrap.stamp  ## what can be known of bicep/ and the workflows without Azure
+	$(PYTHON) -m tools.infra
+	$(PYTHON) -m tools.infra.scan
+	.venv-infra/bin/zizmor --offline --quiet .github/workflows
+	.venv-infra/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(if $(wildcard $(SECOND_OPINION)),$(PYTHON) $(SECOND_OPINION) bicep)
+	$(PYTHON) -m pytest tests/infra
+
+package: bootstrap  ## dist/flowrunner.zip: what is deployed, with its size and cold start
+	@$(PYTHON) -m tools.package --measure
+
 bench: bench-retention bench-deletion  ## every comparison; bench/README.md says what each shows
 
 bench-retention: bootstrap  ## expired rows among kept ones, against deleting row by row
@@ -47,6 +61,14 @@ lock:  ## compile requirements*.txt anew from pyproject.toml; needs uv
 	    --no-header --no-emit-index-url -o requirements.txt
 	uv pip compile pyproject.toml --universal --python-version 3.13 --generate-hashes \
 	    --no-header --no-emit-index-url --group dev -c requirements.txt -o requirements-dev.txt
+	uv pip compile --universal --python-version 3.13 --generate-hashes \
+	    --no-header --no-emit-index-url --group infra -o requirements-infra.txt
+
+# Scanners hold many packages at old versions, so they have a folder of their own.
+.venv-infra/bootstrap.stamp: requirements-infra.txt | bootstrap
+	$(PYTHON) -m venv --clear .venv-infra
+	.venv-infra/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 bootstrap:
 	@local/bootstrap.sh

@@ -12,11 +12,10 @@ from aiohttp.typedefs import Handler, Middleware
 from local.authority import Authority
 from local.sidebar_server import security_headers, sidebar_routes
 from local.simulators import all_simulators
-from local.simulators.blobs import Blobs
+from local.simulators.azurite_store import AzuriteStore
 from local.simulators.control import ControlSurface, own_machine_only
 from local.simulators.faults import Faults
 from local.simulators.simulator import Simulator
-from local.simulators.tables import Tables
 from local.stack_info import StackInfo
 
 _LARGEST_BODY: Final = 8 * 1024**2  # bytes; a transaction of the Table service may have 4 MiB
@@ -31,7 +30,7 @@ async def serve(info: StackInfo) -> AsyncExitStack:
         tls=ssl.create_default_context(cafile=authority.certificate),
         kept_in=info.data if info.keeps else None,
     )
-    stores = [simulator for simulator in simulators if isinstance(simulator, Tables | Blobs)]
+    stores = [simulator for simulator in simulators if isinstance(simulator, AzuriteStore)]
     addresses = {simulator.name: _address(simulator, info) for simulator in simulators}
     faults = Faults(frozenset(addresses))
     control = ControlSurface(
