@@ -2,6 +2,22 @@
 
 Counted per instance, and said so: it keeps one caller from starving the others here; it is no
 quota across the deployment.
+
+A bucket wants a key that cannot be made up. A session is one, and so is a verified identity. Where
+nobody has said yet who they are, each key would do harm: addresses are personal data, and not
+stored; a header is whatever the client writes; and one bucket for all lets anybody refuse everybody
+by filling it. So there are no limits
+
+- on tokens that do not verify (`POST /v1/sso/exchange`): what they cost is bounded by itself. Size
+  and form are looked at first, refusing a whole one takes a third of a millisecond, no more than
+  the request around it, and the name of an unknown key fetches keys once a cooldown, whoever sends
+  how many. Nothing of ours is read or written for them;
+- on one-time codes that cannot be read: they cost no more than the reading.
+
+What can be read costs a look into the partition of the tenant that the code names. These are
+counted by that tenant (`StartConnection`, `FinishConnection`): there is the harm, for the partition
+serves all of the tenant's users (2,000 rows a second); and other tenants do not notice. A code that
+is right costs nothing. The codes are 256 random bits: not this limit keeps them from being guessed.
 """
 
 import math
@@ -35,3 +51,10 @@ class RateLimit[K: Hashable]:
             self._buckets.popitem(last=False)
         if not is_allowed:
             raise TooManyRequestsError(math.ceil((1 - left) / self._per_second))
+
+    def give_back(self, key: K) -> None:
+        """A call was counted that is not to count after all. (No more than a burst is ever saved:
+        `take` sees to that.)"""
+        if key in self._buckets:
+            left, at = self._buckets[key]
+            self._buckets[key] = (left + 1, at)

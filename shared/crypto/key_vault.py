@@ -6,8 +6,9 @@ SHA-256). Clients are made at first use; who made the network closes the connect
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from time import monotonic
 from typing import Final
 
@@ -18,11 +19,13 @@ from azure.keyvault.keys import KeyVaultKey, KeyVaultKeyIdentifier
 from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.keys.crypto import KeyWrapAlgorithm
 from azure.keyvault.keys.crypto.aio import CryptographyClient
+from azure.keyvault.secrets import SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 
 from shared.cache import TimedCache
 from shared.errors import KeyVaultFailedError
-from shared.secret import Secret
+from shared.ports import Clock
+from shared.secret import Secret, SecretVersion
 
 TENANT_KEK: Final = "tenant-kek"
 _CACHE_SECONDS: Final = 600.0
@@ -93,15 +96,17 @@ class KeyVaultSecrets:
         *,
         credential: AsyncTokenCredential,
         transport: Callable[[], AsyncHttpTransport],  # type: ignore[type-arg]
+        clock: Clock,
         monotonic_clock: Callable[[], float] = monotonic,
     ) -> None:
         self._client = SecretClient(
             vault_uri, credential=credential, transport=transport(), **RETRIES
         )
+        self._clock = clock
         self._current: TimedCache[str, Secret] = TimedCache(
             size=20, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
-        self._versions: TimedCache[str, dict[str, Secret]] = TimedCache(
+        self._versions: TimedCache[str, Sequence[SecretVersion]] = TimedCache(
             size=20, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
         self._read_again: TimedCache[str, bool] = TimedCache(
@@ -112,28 +117,47 @@ class KeyVaultSecrets:
         """The newest version of a secret. Raises KeyVaultFailedError."""
         return await self._current.get(name, lambda: self._read(name, None))
 
-    async def newest_two(self, name: str) -> dict[str, Secret]:
-        """The newest two enabled versions, newest first, by version identifier."""
+    async def newest_two(self, name: str) -> Sequence[SecretVersion]:
+        """The newest two versions that were enabled and valid when they were read, at most ten
+        minutes ago, newest first."""
         return await self._versions.get(name, lambda: self._read_newest_two(name))
 
-    async def newest_two_by_now(self, name: str) -> dict[str, Secret]:
+    async def newest_two_by_now(self, name: str) -> Sequence[SecretVersion]:
         """The same, read again unless that was done in the last minute: names of versions come
-        from tokens that nobody has verified yet, and must not become a flood on the vault."""
-        if self._read_again.peek(name) is None:
-            self._read_again.put(name, True)  # noqa: FBT003 - the cache's value
-            with suppress(KeyVaultFailedError):  # then what is known goes on serving (C-08)
-                self._versions.put(name, await self._read_newest_two(name))
+        from tokens that nobody has verified yet, and must not become a flood on the vault. Who
+        comes while it is being read waits for that."""
+        await self._read_again.get(name, lambda: self._replace_newest_two(name))
         return await self.newest_two(name)
 
-    async def _read_newest_two(self, name: str) -> dict[str, Secret]:
+    async def _replace_newest_two(self, name: str) -> bool:
+        """Whether it could be read; if not, what is known goes on serving (C-08)."""
+        try:
+            self._versions.put(name, await self._read_newest_two(name))
+        except KeyVaultFailedError:
+            return False
+        return True
+
+    async def _read_newest_two(self, name: str) -> Sequence[SecretVersion]:
+        now = self._clock()
+        found: list[tuple[datetime, SecretProperties]] = []
         async with vault_call():
-            listed = [
-                version
-                async for version in self._client.list_properties_of_secret_versions(name)
-                if version.enabled and version.version and version.created_on
-            ]
-        listed.sort(key=lambda version: version.created_on or 0, reverse=True)
-        return {str(v.version): await self._read(name, v.version) for v in listed[:2]}
+            async for version in self._client.list_properties_of_secret_versions(name):
+                if version.enabled and version.version and version.created_on:
+                    is_early = version.not_before is not None and version.not_before > now
+                    is_over = version.expires_on is not None and version.expires_on <= now
+                    if not is_early and not is_over:
+                        found.append((version.created_on, version))
+        found.sort(key=lambda one: one[0], reverse=True)
+        return [
+            SecretVersion(
+                id=str(version.version),
+                secret=await self._read(name, version.version),
+                created_at=created_at,
+                not_before=version.not_before,
+                expires_at=version.expires_on,
+            )
+            for created_at, version in found[:2]
+        ]
 
     async def _read(self, name: str, version: str | None) -> Secret:
         async with vault_call():

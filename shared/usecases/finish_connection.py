@@ -15,7 +15,8 @@ from shared.errors import (
     SalesforceForbiddenError,
     TenantNotAllowedError,
 )
-from shared.model import Grant, OneTimeCode, Pending, PendingKind, pending_place
+from shared.limits import RateLimit
+from shared.model import Grant, OneTimeCode, Pending, PendingKind, TenantId, pending_place
 from shared.ports import Clock, PendingStore, SalesforceLogin, TenantStore, Vault
 from shared.secret import Secret
 from shared.telemetry.events import event
@@ -52,6 +53,7 @@ class FinishConnection:
     grants: SealedGrants
     login: SalesforceLogin
     tenants: TenantStore
+    guesses: RateLimit[TenantId]
     clock: Clock
 
     async def __call__(
@@ -59,7 +61,8 @@ class FinishConnection:
     ) -> Arrival:
         """Never raises an expected failure: the browser is to be sent home in any case.
 
-        The state is used up first, whatever else is wrong: it serves one return only.
+        The state is used up first, whatever else is wrong: it serves one return only. Unless it
+        was not looked at, because states of this tenant are being guessed (TooManyRequestsError).
         """
         try:
             taken = await self._take(state)
@@ -74,9 +77,11 @@ class FinishConnection:
         return Arrival(return_to=asked["return_to"], completion=completion)
 
     async def _take(self, state: OneTimeCode) -> Pending:
+        self.guesses.take(state.tenant)
         taken = await self.pending.take(state.tenant, PendingKind.STATE, state.digest)
         if taken is None or taken.expires_at <= self.clock():
             raise InvalidStateError
+        self.guesses.give_back(state.tenant)
         return taken
 
     async def _park(
