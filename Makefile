@@ -40,8 +40,9 @@ lint: bootstrap  ## formatting, rules, types, who may import whom, who may speak
 infra: bootstrap .venv-infra/bootstrap.stamp  ## what can be known of bicep/ and the workflows without Azure
 	$(PYTHON) -m tools.infra
 	$(PYTHON) -m tools.infra.scan
-	.venv-infra/bin/zizmor --offline --quiet .github/workflows
-	.venv-infra/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-infra/bin/zizmor --offline --quiet .github
+	.venv-infra/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-infra/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(if $(wildcard $(SECOND_OPINION)),$(PYTHON) $(SECOND_OPINION) bicep)
 	$(PYTHON) -m pytest tests/infra
 
