@@ -46,6 +46,9 @@ param budgetStartDate string
 @description('Whether deleting the accounts with data and backups, the vault and the outgoing address is blocked. Locks also block deleting role assignments beneath them, and azd down.')
 param lockResources bool = true
 
+@description('Whether incidents that Azure itself reports are told as well. It takes a right on the subscription; without it, deploy with false.')
+param serviceHealthAlert bool = true
+
 @description('IPv4 addresses or ranges, comma-separated, that the firewalls of vault and storage admit beside the app: of the operators, while they seed secrets or restore.')
 param operatorAddresses string = ''
 
@@ -158,6 +161,7 @@ module stack 'modules/stack.bicep' = {
     monthlyBudget: monthlyBudget
     budgetStartDate: budgetStartDate
     lockResources: lockResources
+    serviceHealthAlert: serviceHealthAlert
     operatorAddresses: operatorAddresses
     privateEndpoints: privateEndpoints
     zoneRedundant: zoneRedundant
