@@ -45,6 +45,7 @@ infra: bootstrap .venv-infra/bootstrap.stamp  ## what can be known of bicep/ and
 	.venv-infra/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(if $(wildcard $(SECOND_OPINION)),$(PYTHON) $(SECOND_OPINION) bicep)
 	$(PYTHON) -m pytest tests/infra
+	$(PYTHON) -m pytest tests/infra/with_checkov.py
 
 package: bootstrap  ## dist/flowrunner.zip: what is deployed, with its size and cold start
 	@$(PYTHON) -m tools.package --measure

@@ -55,7 +55,7 @@ param operatorAddresses string = ''
 @description('Whether vault and storage get private endpoints, and their public addresses are closed.')
 param privateEndpoints bool = false
 
-@description('Whether instances are spread over zones. Not every EU region offers that on Flex; it takes two always ready instances.')
+@description('Whether instances are spread over zones. Not every EU region offers that on Flex; two instances are always warm then.')
 param zoneRedundant bool = false
 
 @description('Copies within the region only: over its zones, or in one of them.')

@@ -49,7 +49,6 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   }
   properties: {
     // checkov:skip=CKV_AZURE_43:a lower-case prefix and 13 letters or digits, 22 in all
-    // checkov:skip=CKV_AZURE_33:there are no queues
     // checkov:skip=CKV_AZURE_206:copies in a second region would leave the region that was promised
     accessTier: 'Hot'
     allowBlobPublicAccess: false

@@ -35,7 +35,6 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   location: location
   tags: tags
   properties: {
-    // checkov:skip=CKV_AZURE_189:a parameter, which this rule cannot read
     tenantId: subscription().tenantId
     sku: {
       family: 'A'

@@ -47,7 +47,7 @@ param operatorAddresses string = ''
 @description('Whether vault and storage get private endpoints, and their public addresses are closed.')
 param privateEndpoints bool = false
 
-@description('Whether instances are spread over zones. Not every EU region offers that on Flex; it takes two always ready instances.')
+@description('Whether instances are spread over zones. Not every EU region offers that on Flex; two instances are always warm then.')
 param zoneRedundant bool = false
 
 @description('Copies within the region only: over its zones, or in one of them.')
@@ -132,7 +132,7 @@ param sentryDsn string = ''
 var token = uniqueString(subscription().id, resourceGroup().id, location)
 var appName = 'func-flowrunner-${token}'
 var baseUrl = empty(publicBaseUrl) ? 'https://${appName}.azurewebsites.net/api' : publicBaseUrl
-var operators = empty(operatorAddresses) ? [] : split(operatorAddresses, ',')
+var operators = empty(operatorAddresses) ? [] : split(replace(operatorAddresses, ' ', ''), ',')
 var publicNetworkAccess = privateEndpoints ? 'Disabled' : 'Enabled'
 var tags = {
   application: 'flowrunner'
@@ -247,7 +247,7 @@ module functionapp 'functionapp.bicep' = {
     zoneRedundant: zoneRedundant
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
-    alwaysReadyInstances: alwaysReadyInstances
+    alwaysReadyInstances: zoneRedundant ? max(alwaysReadyInstances, 2) : alwaysReadyInstances
     httpConcurrency: httpConcurrency
     identityId: identity.id
     identityClientId: identity.properties.clientId
