@@ -3,8 +3,8 @@
 PORT ?= 7071
 DATA ?=
 PYTHON := .venv/bin/python
-# A checker of Bicep from outside this repository, used where it lies beside it.
-SECOND_OPINION ?= ../shared/tools/bicep_check.py
+# A further checker of Bicep, from outside this repository, if there is one.
+SECOND_OPINION ?=
 
 # Compiled modules are kept: without them the stack starts several times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -43,7 +43,7 @@ infra: bootstrap .venv-infra/bootstrap.stamp  ## what can be known of bicep/ and
 	.venv-infra/bin/zizmor --offline --quiet .github
 	.venv-infra/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	.venv-infra/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(if $(wildcard $(SECOND_OPINION)),$(PYTHON) $(SECOND_OPINION) bicep)
+	$(if $(SECOND_OPINION),$(PYTHON) $(SECOND_OPINION) bicep)
 	$(PYTHON) -m pytest tests/infra
 	$(PYTHON) -m pytest tests/infra/with_checkov.py
 

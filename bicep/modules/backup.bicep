@@ -28,6 +28,9 @@ param publicNetworkAccess string
 @description('The subnet of the app.')
 param appSubnetId string
 
+@description('The subnet of the operators.')
+param operatorSubnetId string
+
 @description('IPv4 addresses or ranges of operators, admitted by the firewall.')
 param operatorAddresses array
 
@@ -67,6 +70,10 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
         {
           action: 'Allow'
           id: appSubnetId
+        }
+        {
+          action: 'Allow'
+          id: operatorSubnetId
         }
       ]
     }

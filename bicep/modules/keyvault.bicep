@@ -20,6 +20,9 @@ param publicNetworkAccess string
 @description('The subnet of the app.')
 param appSubnetId string
 
+@description('The subnet of the operators.')
+param operatorSubnetId string
+
 @description('IPv4 addresses or ranges of operators, admitted by the firewall.')
 param operatorAddresses array
 
@@ -55,6 +58,9 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
       virtualNetworkRules: [
         {
           id: appSubnetId
+        }
+        {
+          id: operatorSubnetId
         }
       ]
     }

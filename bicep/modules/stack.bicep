@@ -41,8 +41,11 @@ param lockResources bool = true
 @description('Whether incidents that Azure itself reports are told as well. It takes a right on the subscription; without it, deploy with false.')
 param serviceHealthAlert bool = true
 
-@description('IPv4 addresses or ranges, comma-separated, that the firewalls of vault and storage admit beside the app: of the operators, while they seed secrets or restore.')
+@description('IPv4 addresses or ranges, comma-separated, that the firewalls of vault and storage admit beside the app: of operators, while they seed secrets. Single ones without /32. They have no effect on machines of the same region: those go into the subnet of the operators.')
 param operatorAddresses string = ''
+
+@description('The first three numbers of the private addresses of the network; choose others where it is to be joined with networks that use these.')
+param networkPrefix string = '10.90.0'
 
 @description('Whether vault and storage get private endpoints, and their public addresses are closed.')
 param privateEndpoints bool = false
@@ -80,7 +83,7 @@ param alwaysReadyInstances int = 1
 @maxValue(1000)
 param httpConcurrency int = 16
 
-// --- the service: README, "Pointing it at real accounts", says what each is ------------------------
+// --- the service: docs/setup/ says where each comes from ---------------------------------------------
 
 @description('Where callers reach the service, with the route prefix; empty: the app\'s own address, https://<app>.azurewebsites.net/api.')
 param publicBaseUrl string = ''
@@ -150,6 +153,7 @@ module network 'network.bicep' = {
   name: 'flowrunner-network'
   params: {
     location: location
+    networkPrefix: networkPrefix
     token: token
     tags: tags
   }
@@ -173,6 +177,7 @@ module storage 'storage.bicep' = {
     storageSku: storageSku
     publicNetworkAccess: publicNetworkAccess
     appSubnetId: network.outputs.appSubnetId
+    operatorSubnetId: network.outputs.operatorSubnetId
     operatorAddresses: operators
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -187,6 +192,7 @@ module backup 'backup.bicep' = {
     storageSku: storageSku
     publicNetworkAccess: publicNetworkAccess
     appSubnetId: network.outputs.appSubnetId
+    operatorSubnetId: network.outputs.operatorSubnetId
     operatorAddresses: operators
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -200,6 +206,7 @@ module keyvault 'keyvault.bicep' = {
     tags: tags
     publicNetworkAccess: publicNetworkAccess
     appSubnetId: network.outputs.appSubnetId
+    operatorSubnetId: network.outputs.operatorSubnetId
     operatorAddresses: operators
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -337,6 +344,9 @@ output SALESFORCE_CALLBACK_URL string = '${baseUrl}/v1/salesforce/callback'
 
 @description('The address that Salesforce has to admit for refreshes.')
 output EGRESS_ADDRESS string = network.outputs.egressAddress
+
+@description('The subnet for a machine of the operators, for a restore or for secrets.')
+output OPERATOR_SUBNET_ID string = network.outputs.operatorSubnetId
 
 @description('The vault, to seed secrets in.')
 output KEY_VAULT_NAME string = keyvault.outputs.vaultName

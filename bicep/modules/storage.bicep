@@ -27,6 +27,9 @@ param publicNetworkAccess string
 @description('The subnet of the app.')
 param appSubnetId string
 
+@description('The subnet of the operators.')
+param operatorSubnetId string
+
 @description('IPv4 addresses or ranges of operators, admitted by the firewalls.')
 param operatorAddresses array
 
@@ -133,6 +136,10 @@ resource dataAccount 'Microsoft.Storage/storageAccounts@2025-06-01' = {
         {
           action: 'Allow'
           id: appSubnetId
+        }
+        {
+          action: 'Allow'
+          id: operatorSubnetId
         }
       ]
     }

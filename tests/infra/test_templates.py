@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+from itertools import combinations
 from typing import Final
 
 import pytest
@@ -111,16 +112,21 @@ def test_the_subnets_lie_apart_within_the_network(deployment: Deployment) -> Non
     subnets = network.get("properties.subnets")
     assert isinstance(space, Array)
     assert isinstance(subnets, Array)
-    (whole,) = (ipaddress.ip_network(str(one).strip("'")) for one in space.items)
+    (whole,) = (_addresses(one) for one in space.items)
     inside = []
     for subnet in subnets.items:
         assert isinstance(subnet, Object)
         properties = subnet.get("properties")
         assert isinstance(properties, Object)
-        inside.append(ipaddress.ip_network(str(properties.get("addressPrefix")).strip("'")))
+        inside.append(_addresses(properties.get("addressPrefix")))
 
-    assert all(whole.supernet_of(one) for one in inside)  # type: ignore[arg-type] # both are IPv4
-    assert not inside[0].overlaps(inside[1])
+    assert len(inside) == 3
+    assert all(whole.supernet_of(one) for one in inside)
+    assert not any(one.overlaps(other) for one, other in combinations(inside, 2))
+
+
+def _addresses(prefix: object) -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network(str(prefix).strip("'").replace("${networkPrefix}", "10.90.0"))
 
 
 def test_thirty_days_of_telemetry_on_every_table(deployment: Deployment) -> None:

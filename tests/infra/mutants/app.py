@@ -230,8 +230,8 @@ MUTANTS: Final = (
     Mutant(
         "subnet too small",
         _NETWORK,
-        "addressPrefix: '10.90.0.0/26'",
-        "addressPrefix: '10.90.0.0/28'",
+        "var appAddresses = '${networkPrefix}.0/26'",
+        "var appAddresses = '${networkPrefix}.0/28'",
         "subnet-size",
     ),
     Mutant(

@@ -188,6 +188,14 @@ MUTANTS: Final = (
         also("parameter-unused"),
     ),
     Mutant(
+        "operators at the host's account",
+        _STORAGE,
+        "          id: appSubnetId\n        }\n      ]\n",
+        "          id: appSubnetId\n        }\n        {\n          id: operatorSubnetId\n        }\n"
+        "      ]\n",
+        "firewall-app",
+    ),
+    Mutant(
         "public beside private endpoints",
         _STACK,
         "privateEndpoints ? 'Disabled' : 'Enabled'",

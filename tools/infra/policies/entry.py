@@ -26,6 +26,7 @@ OUTPUTS: Final = frozenset(
         "KEY_VAULT_NAME",
         "PUBLIC_BASE_URL",
         "SALESFORCE_CALLBACK_URL",
+        "OPERATOR_SUBNET_ID",
         "WORKSPACE_NAME",
     }
 )

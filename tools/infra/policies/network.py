@@ -1,6 +1,6 @@
 """The way out: one fixed address for every call of the app; private endpoints as an option."""
 
-import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -103,12 +103,9 @@ def _subnet(subnet: Object) -> Iterator[Finding]:
 
 
 def _size(prefix: Value | None) -> int | None:
-    if not isinstance(prefix, Literal):
-        return None
-    try:
-        return ipaddress.ip_network(str(prefix.value)).prefixlen
-    except ValueError:
-        return None
+    """The size behind the slash; the addresses before it may be a parameter's."""
+    found = re.search(r"/([0-9]{1,2})'?$", str(prefix))
+    return int(found[1]) if found is not None else None
 
 
 def private_endpoints(deployment: Deployment) -> Iterator[Finding]:

@@ -127,7 +127,8 @@ def firewall_holes(deployment: Deployment) -> Iterator[Finding]:
 
 
 def firewall_app(deployment: Deployment) -> Iterator[Finding]:
-    """F20: beside operators, the firewalls admit the app's subnet, and nothing else."""
+    """F20: the firewalls admit the app's subnet and the operators', and nothing else; that of the
+    host's account the app's alone."""
     for resource in deployment.created(ACCOUNT, "Microsoft.KeyVault/vaults"):
         path = "properties.networkAcls.virtualNetworkRules"
         rules = resource.get(path)
@@ -135,9 +136,15 @@ def firewall_app(deployment: Deployment) -> Iterator[Finding]:
             str(rule.get("id")) if isinstance(rule, Object) else str(rule)
             for rule in (rules.items if isinstance(rules, Array) else ())
         ]
-        if len(subnets) != 1 or not subnets[0].endswith(", 'app')"):
-            message = f"{title(resource)} admits {subnets or 'no subnet'}, not the app's alone"
+        expected = ["'app'"] if resource.name.startswith("stflrhost") else ["'app'", "'operators'"]
+        if [_last_argument(subnet) for subnet in subnets] != expected:
+            message = f"{title(resource)} admits {subnets or 'no subnet'}, not {expected}"
             yield Finding(resource.where(path), "firewall-app", message)
+
+
+def _last_argument(call: str) -> str:
+    """Of a resource id, the name of what it is the id of."""
+    return call.removesuffix(")").rpartition(", ")[2]
 
 
 def closed_with_endpoints(deployment: Deployment) -> Iterator[Finding]:
