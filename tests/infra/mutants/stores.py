@@ -191,8 +191,8 @@ MUTANTS: Final = (
         "operators at the host's account",
         _STORAGE,
         "          id: appSubnetId\n        }\n      ]\n",
-        "          id: appSubnetId\n        }\n        {\n          id: operatorSubnetId\n        }\n"
-        "      ]\n",
+        "          id: appSubnetId\n        }\n"
+        "        {\n          id: operatorSubnetId\n        }\n      ]\n",
         "firewall-app",
     ),
     Mutant(
