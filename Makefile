@@ -3,8 +3,8 @@
 PORT ?= 7071
 DATA ?=
 PYTHON := .venv/bin/python
-# A checker of Bicep from outside this repository, used where it lies beside it.
-SECOND_OPINION ?= ../shared/tools/bicep_check.py
+# A further checker of Bicep, from outside this repository, if there is one.
+SECOND_OPINION ?=
 
 # Compiled modules are kept: without them the stack starts several times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -40,10 +40,12 @@ lint: bootstrap  ## formatting, rules, types, who may import whom, who may speak
 infra: bootstrap .venv-infra/bootstrap.stamp  ## what can be known of bicep/ and the workflows without Azure
 	$(PYTHON) -m tools.infra
 	$(PYTHON) -m tools.infra.scan
-	.venv-infra/bin/zizmor --offline --quiet .github/workflows
-	.venv-infra/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(if $(wildcard $(SECOND_OPINION)),$(PYTHON) $(SECOND_OPINION) bicep)
+	.venv-infra/bin/zizmor --offline --quiet .github
+	.venv-infra/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-infra/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(if $(SECOND_OPINION),$(PYTHON) $(SECOND_OPINION) bicep)
 	$(PYTHON) -m pytest tests/infra
+	$(PYTHON) -m pytest tests/infra/with_checkov.py
 
 package: bootstrap  ## dist/flowrunner.zip: what is deployed, with its size and cold start
 	@$(PYTHON) -m tools.package --measure

@@ -46,13 +46,19 @@ param budgetStartDate string
 @description('Whether deleting the accounts with data and backups, the vault and the outgoing address is blocked. Locks also block deleting role assignments beneath them, and azd down.')
 param lockResources bool = true
 
-@description('IPv4 addresses or ranges, comma-separated, that the firewalls of vault and storage admit beside the app: of the operators, while they seed secrets or restore.')
+@description('Whether incidents that Azure itself reports are told as well. It takes a right on the subscription; without it, deploy with false.')
+param serviceHealthAlert bool = true
+
+@description('IPv4 addresses or ranges, comma-separated, that the firewalls of vault and storage admit beside the app: of operators, while they seed secrets. Single ones without /32. They have no effect on machines of the same region: those go into the subnet of the operators.')
 param operatorAddresses string = ''
+
+@description('The first three numbers of the private addresses of the network; choose others where it is to be joined with networks that use these.')
+param networkPrefix string = '10.90.0'
 
 @description('Whether vault and storage get private endpoints, and their public addresses are closed.')
 param privateEndpoints bool = false
 
-@description('Whether instances are spread over zones. Not every EU region offers that on Flex; it takes two always ready instances.')
+@description('Whether instances are spread over zones. Not every EU region offers that on Flex; two instances are always warm then.')
 param zoneRedundant bool = false
 
 @description('Copies within the region only: over its zones, or in one of them.')
@@ -85,7 +91,7 @@ param alwaysReadyInstances int = 1
 @maxValue(1000)
 param httpConcurrency int = 16
 
-// --- the service: README, "Pointing it at real accounts", says what each is ------------------------
+// --- the service: docs/setup/ says where each comes from ---------------------------------------------
 
 @description('Where callers reach the service, with the route prefix; empty: the app\'s own address, https://<app>.azurewebsites.net/api.')
 param publicBaseUrl string = ''
@@ -158,7 +164,9 @@ module stack 'modules/stack.bicep' = {
     monthlyBudget: monthlyBudget
     budgetStartDate: budgetStartDate
     lockResources: lockResources
+    serviceHealthAlert: serviceHealthAlert
     operatorAddresses: operatorAddresses
+    networkPrefix: networkPrefix
     privateEndpoints: privateEndpoints
     zoneRedundant: zoneRedundant
     storageSku: storageSku
@@ -205,6 +213,9 @@ output SALESFORCE_CALLBACK_URL string = stack.outputs.SALESFORCE_CALLBACK_URL
 
 @description('The address that Salesforce has to admit for refreshes.')
 output EGRESS_ADDRESS string = stack.outputs.EGRESS_ADDRESS
+
+@description('The subnet for a machine of the operators, for a restore or for secrets.')
+output OPERATOR_SUBNET_ID string = stack.outputs.OPERATOR_SUBNET_ID
 
 @description('The vault, to seed secrets in.')
 output KEY_VAULT_NAME string = stack.outputs.KEY_VAULT_NAME

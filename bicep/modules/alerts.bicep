@@ -12,6 +12,9 @@ param tags object
 @description('Who is told.')
 param alertEmail string
 
+@description('Whether incidents that Azure itself reports are told as well.')
+param serviceHealthAlert bool
+
 @description('Where the events are.')
 param workspaceId string
 
@@ -81,8 +84,8 @@ var eventRules = [
   {
     name: 'key-unavailable'
     severity: 1
-    about: 'Key Vault did not wrap, unwrap or sign.'
-    query: 'AppTraces | where Message == "key_unavailable"'
+    about: 'Key Vault did not wrap, unwrap or sign, or does not show a key that receipts were signed with.'
+    query: 'AppTraces | where Message == "key_unavailable" or (Message == "refused" and Properties.code == "key_vault_failed")'
   }
   {
     name: 'crashed'
@@ -95,6 +98,12 @@ var eventRules = [
     severity: 1
     about: 'The nightly backup of a tenant failed.'
     query: 'AppTraces | where Message == "backup" and SeverityLevel >= 3'
+  }
+  {
+    name: 'dependency-failed'
+    severity: 2
+    about: 'A counterparty did not do its part in what nobody waits for: a deletion, a clean-up, a key that could not be wrapped back; or it refuses our own credential.'
+    query: 'AppTraces | where Message == "dependency_failed" and SeverityLevel >= 3'
   }
   {
     name: 'telemetry-lost'
@@ -288,7 +297,7 @@ resource metricAlerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [for rule i
 
 var wholeSubscription = subscription().id
 
-resource serviceHealth 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {
+resource serviceHealth 'Microsoft.Insights/activityLogAlerts@2020-10-01' = if (serviceHealthAlert) {
   name: 'alert-flowrunner-service-health-${token}'
   location: 'global'
   tags: tags

@@ -28,6 +28,9 @@ param publicNetworkAccess string
 @description('The subnet of the app.')
 param appSubnetId string
 
+@description('The subnet of the operators.')
+param operatorSubnetId string
+
 @description('IPv4 addresses or ranges of operators, admitted by the firewall.')
 param operatorAddresses array
 
@@ -49,7 +52,6 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   }
   properties: {
     // checkov:skip=CKV_AZURE_43:a lower-case prefix and 13 letters or digits, 22 in all
-    // checkov:skip=CKV_AZURE_33:there are no queues
     // checkov:skip=CKV_AZURE_206:copies in a second region would leave the region that was promised
     accessTier: 'Hot'
     allowBlobPublicAccess: false
@@ -68,6 +70,10 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
         {
           action: 'Allow'
           id: appSubnetId
+        }
+        {
+          action: 'Allow'
+          id: operatorSubnetId
         }
       ]
     }

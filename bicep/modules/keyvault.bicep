@@ -20,6 +20,9 @@ param publicNetworkAccess string
 @description('The subnet of the app.')
 param appSubnetId string
 
+@description('The subnet of the operators.')
+param operatorSubnetId string
+
 @description('IPv4 addresses or ranges of operators, admitted by the firewall.')
 param operatorAddresses array
 
@@ -35,7 +38,6 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   location: location
   tags: tags
   properties: {
-    // checkov:skip=CKV_AZURE_189:a parameter, which this rule cannot read
     tenantId: subscription().tenantId
     sku: {
       family: 'A'
@@ -56,6 +58,9 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
       virtualNetworkRules: [
         {
           id: appSubnetId
+        }
+        {
+          id: operatorSubnetId
         }
       ]
     }

@@ -3,6 +3,9 @@
 @description('The EU region of this deployment.')
 param location string
 
+@description('The first three numbers of its private addresses.')
+param networkPrefix string
+
 @description('Ends the names of all resources of one deployment.')
 param token string
 
@@ -73,6 +76,10 @@ resource appRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   }
 }
 
+var appAddresses = '${networkPrefix}.0/26'
+var endpointAddresses = '${networkPrefix}.64/27'
+var operatorAddresses = '${networkPrefix}.96/28'
+
 resource endpointRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: 'nsg-flowrunner-endpoints-${token}'
   location: location
@@ -80,14 +87,17 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   properties: {
     securityRules: [
       {
-        name: 'app-over-tls'
+        name: 'from-our-subnets-over-tls'
         properties: {
-          description: 'The app reaches vault and storage over TLS.'
+          description: 'The app and the operators reach vault and storage over TLS.'
           access: 'Allow'
           direction: 'Inbound'
           priority: 200
           protocol: 'Tcp'
-          sourceAddressPrefix: '10.90.0.0/26'
+          sourceAddressPrefixes: [
+            appAddresses
+            operatorAddresses
+          ]
           sourcePortRange: '*'
           destinationAddressPrefix: '*'
           destinationPortRange: '443'
@@ -111,6 +121,31 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   }
 }
 
+// Nobody comes in: work on such a machine through Azure (run-command, Bastion), or not at all.
+resource operatorRules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
+  name: 'nsg-flowrunner-operators-${token}'
+  location: location
+  tags: tags
+  properties: {
+    securityRules: [
+      {
+        name: 'nobody-from-outside'
+        properties: {
+          description: 'Not from the internet, and not from the other subnets.'
+          access: 'Deny'
+          direction: 'Inbound'
+          priority: 300
+          protocol: '*'
+          sourceAddressPrefix: '*'
+          sourcePortRange: '*'
+          destinationAddressPrefix: '*'
+          destinationPortRange: '*'
+        }
+      }
+    ]
+  }
+}
+
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: 'vnet-flowrunner-${token}'
   location: location
@@ -118,7 +153,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   properties: {
     addressSpace: {
       addressPrefixes: [
-        '10.90.0.0/24'
+        '${networkPrefix}.0/24'
       ]
     }
     subnets: [
@@ -126,7 +161,7 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
         // Flex Consumption wants this delegation, at least a /27, and no underscore in the name.
         name: 'app'
         properties: {
-          addressPrefix: '10.90.0.0/26'
+          addressPrefix: appAddresses
           defaultOutboundAccess: false
           natGateway: {
             id: gateway.id
@@ -157,12 +192,32 @@ resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
       {
         name: 'endpoints'
         properties: {
-          addressPrefix: '10.90.0.64/27'
+          addressPrefix: endpointAddresses
           defaultOutboundAccess: false
           networkSecurityGroup: {
             id: endpointRules.id
           }
           privateEndpointNetworkPolicies: 'Enabled'
+        }
+      }
+      {
+        // For a machine that seeds secrets or restores, while it is needed. It has no part in the
+        // outgoing address, which is the app alone.
+        name: 'operators'
+        properties: {
+          addressPrefix: operatorAddresses
+          defaultOutboundAccess: false
+          networkSecurityGroup: {
+            id: operatorRules.id
+          }
+          serviceEndpoints: [
+            {
+              service: 'Microsoft.Storage'
+            }
+            {
+              service: 'Microsoft.KeyVault'
+            }
+          ]
         }
       }
     ]
@@ -177,6 +232,9 @@ output egressAddressName string = egressAddress.name
 
 @description('The subnet that the app is joined to.')
 output appSubnetId string = resourceId('Microsoft.Network/virtualNetworks/subnets', network.name, 'app')
+
+@description('The subnet of the operators.')
+output operatorSubnetId string = resourceId('Microsoft.Network/virtualNetworks/subnets', network.name, 'operators')
 
 @description('The subnet of the private endpoints.')
 output endpointSubnetId string = resourceId('Microsoft.Network/virtualNetworks/subnets', network.name, 'endpoints')

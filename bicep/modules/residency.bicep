@@ -12,6 +12,9 @@ resource onlyHere 'Microsoft.Authorization/policyAssignments@2024-04-01' = {
     displayName: 'FlowRunner: nothing outside the region of this deployment'
     description: 'Customers were promised that their data stays in this EU region.'
     enforcementMode: 'Default'
+    metadata: {
+      assignedBy: 'FlowRunner deployment'
+    }
     policyDefinitionId: tenantResourceId('Microsoft.Authorization/policyDefinitions', allowedLocations)
     parameters: {
       listOfAllowedLocations: {

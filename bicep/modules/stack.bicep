@@ -38,13 +38,19 @@ param budgetStartDate string
 @description('Whether deleting the accounts with data and backups, the vault and the outgoing address is blocked. Locks also block deleting role assignments beneath them, and azd down.')
 param lockResources bool = true
 
-@description('IPv4 addresses or ranges, comma-separated, that the firewalls of vault and storage admit beside the app: of the operators, while they seed secrets or restore.')
+@description('Whether incidents that Azure itself reports are told as well. It takes a right on the subscription; without it, deploy with false.')
+param serviceHealthAlert bool = true
+
+@description('IPv4 addresses or ranges, comma-separated, that the firewalls of vault and storage admit beside the app: of operators, while they seed secrets. Single ones without /32. They have no effect on machines of the same region: those go into the subnet of the operators.')
 param operatorAddresses string = ''
+
+@description('The first three numbers of the private addresses of the network; choose others where it is to be joined with networks that use these.')
+param networkPrefix string = '10.90.0'
 
 @description('Whether vault and storage get private endpoints, and their public addresses are closed.')
 param privateEndpoints bool = false
 
-@description('Whether instances are spread over zones. Not every EU region offers that on Flex; it takes two always ready instances.')
+@description('Whether instances are spread over zones. Not every EU region offers that on Flex; two instances are always warm then.')
 param zoneRedundant bool = false
 
 @description('Copies within the region only: over its zones, or in one of them.')
@@ -77,7 +83,7 @@ param alwaysReadyInstances int = 1
 @maxValue(1000)
 param httpConcurrency int = 16
 
-// --- the service: README, "Pointing it at real accounts", says what each is ------------------------
+// --- the service: docs/setup/ says where each comes from ---------------------------------------------
 
 @description('Where callers reach the service, with the route prefix; empty: the app\'s own address, https://<app>.azurewebsites.net/api.')
 param publicBaseUrl string = ''
@@ -129,7 +135,7 @@ param sentryDsn string = ''
 var token = uniqueString(subscription().id, resourceGroup().id, location)
 var appName = 'func-flowrunner-${token}'
 var baseUrl = empty(publicBaseUrl) ? 'https://${appName}.azurewebsites.net/api' : publicBaseUrl
-var operators = empty(operatorAddresses) ? [] : split(operatorAddresses, ',')
+var operators = empty(operatorAddresses) ? [] : split(replace(operatorAddresses, ' ', ''), ',')
 var publicNetworkAccess = privateEndpoints ? 'Disabled' : 'Enabled'
 var tags = {
   application: 'flowrunner'
@@ -147,6 +153,7 @@ module network 'network.bicep' = {
   name: 'flowrunner-network'
   params: {
     location: location
+    networkPrefix: networkPrefix
     token: token
     tags: tags
   }
@@ -170,6 +177,7 @@ module storage 'storage.bicep' = {
     storageSku: storageSku
     publicNetworkAccess: publicNetworkAccess
     appSubnetId: network.outputs.appSubnetId
+    operatorSubnetId: network.outputs.operatorSubnetId
     operatorAddresses: operators
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -184,6 +192,7 @@ module backup 'backup.bicep' = {
     storageSku: storageSku
     publicNetworkAccess: publicNetworkAccess
     appSubnetId: network.outputs.appSubnetId
+    operatorSubnetId: network.outputs.operatorSubnetId
     operatorAddresses: operators
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -197,6 +206,7 @@ module keyvault 'keyvault.bicep' = {
     tags: tags
     publicNetworkAccess: publicNetworkAccess
     appSubnetId: network.outputs.appSubnetId
+    operatorSubnetId: network.outputs.operatorSubnetId
     operatorAddresses: operators
     workspaceId: monitoring.outputs.workspaceId
   }
@@ -244,7 +254,7 @@ module functionapp 'functionapp.bicep' = {
     zoneRedundant: zoneRedundant
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
-    alwaysReadyInstances: alwaysReadyInstances
+    alwaysReadyInstances: zoneRedundant ? max(alwaysReadyInstances, 2) : alwaysReadyInstances
     httpConcurrency: httpConcurrency
     identityId: identity.id
     identityClientId: identity.properties.clientId
@@ -289,6 +299,7 @@ module alerts 'alerts.bicep' = {
     token: token
     tags: tags
     alertEmail: alertEmail
+    serviceHealthAlert: serviceHealthAlert
     workspaceId: monitoring.outputs.workspaceId
     dataAccountName: storage.outputs.dataAccountName
     vaultName: keyvault.outputs.vaultName
@@ -333,6 +344,9 @@ output SALESFORCE_CALLBACK_URL string = '${baseUrl}/v1/salesforce/callback'
 
 @description('The address that Salesforce has to admit for refreshes.')
 output EGRESS_ADDRESS string = network.outputs.egressAddress
+
+@description('The subnet for a machine of the operators, for a restore or for secrets.')
+output OPERATOR_SUBNET_ID string = network.outputs.operatorSubnetId
 
 @description('The vault, to seed secrets in.')
 output KEY_VAULT_NAME string = keyvault.outputs.vaultName

@@ -27,6 +27,9 @@ param publicNetworkAccess string
 @description('The subnet of the app.')
 param appSubnetId string
 
+@description('The subnet of the operators.')
+param operatorSubnetId string
+
 @description('IPv4 addresses or ranges of operators, admitted by the firewalls.')
 param operatorAddresses array
 
@@ -48,7 +51,6 @@ resource hostAccount 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   }
   properties: {
     // checkov:skip=CKV_AZURE_43:a lower-case prefix and 13 letters or digits, 22 in all
-    // checkov:skip=CKV_AZURE_33:there are no queues
     // checkov:skip=CKV_AZURE_206:copies in a second region would leave the region that was promised
     accessTier: 'Hot'
     allowBlobPublicAccess: false
@@ -116,7 +118,6 @@ resource dataAccount 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   }
   properties: {
     // checkov:skip=CKV_AZURE_43:a lower-case prefix and 13 letters or digits, 22 in all
-    // checkov:skip=CKV_AZURE_33:there are no queues
     // checkov:skip=CKV_AZURE_206:copies in a second region would leave the region that was promised
     accessTier: 'Hot'
     allowBlobPublicAccess: false
@@ -135,6 +136,10 @@ resource dataAccount 'Microsoft.Storage/storageAccounts@2025-06-01' = {
         {
           action: 'Allow'
           id: appSubnetId
+        }
+        {
+          action: 'Allow'
+          id: operatorSubnetId
         }
       ]
     }

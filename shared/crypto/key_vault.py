@@ -31,8 +31,13 @@ TENANT_KEK: Final = "tenant-kek"
 _CACHE_SECONDS: Final = 600.0
 _DEADLINE_SECONDS: Final = 10.0
 _COOLDOWN_SECONDS: Final = 60.0
-RETRIES: Final = {"retry_total": 2, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
-"""How often the SDK's clients try again, and how soon."""
+CLIENT_OPTIONS: Final = {
+    "retry_total": 2,
+    "retry_backoff_factor": 0.2,
+    "retry_backoff_max": 2,
+    "permit_redirects": False,
+}
+"""How often the SDK's clients try again, and how soon; and that they go nowhere else."""
 
 
 class KeyVaultKeyWrapper:
@@ -68,7 +73,10 @@ class KeyVaultKeyWrapper:
         """A customer's key is in the customer's vault."""
         wanted = KeyVaultKeyIdentifier(key_id)
         vault = KeyClient(
-            wanted.vault_url, credential=self._credential, transport=self._transport(), **RETRIES
+            wanted.vault_url,
+            credential=self._credential,
+            transport=self._transport(),
+            **CLIENT_OPTIONS,
         )
         return await vault.get_key(wanted.name, wanted.version)
 
@@ -81,7 +89,7 @@ class KeyVaultKeyWrapper:
         client = self._by_id.peek(kek_id)
         if client is None:
             client = CryptographyClient(
-                kek_id, self._credential, transport=self._transport(), **RETRIES
+                kek_id, self._credential, transport=self._transport(), **CLIENT_OPTIONS
             )
             self._by_id.put(kek_id, client)
         return client
@@ -100,7 +108,7 @@ class KeyVaultSecrets:
         monotonic_clock: Callable[[], float] = monotonic,
     ) -> None:
         self._client = SecretClient(
-            vault_uri, credential=credential, transport=transport(), **RETRIES
+            vault_uri, credential=credential, transport=transport(), **CLIENT_OPTIONS
         )
         self._clock = clock
         self._current: TimedCache[str, Secret] = TimedCache(

@@ -19,7 +19,7 @@ from azure.keyvault.keys.crypto import SignatureAlgorithm
 from azure.keyvault.keys.crypto.aio import CryptographyClient
 
 from shared.cache import TimedCache
-from shared.crypto.key_vault import RETRIES, vault_call
+from shared.crypto.key_vault import CLIENT_OPTIONS, vault_call
 from shared.errors import KeyVaultFailedError
 from shared.jws import SIGNATURE_BYTES, public_jwk
 from shared.model import SigningKey
@@ -44,7 +44,9 @@ class KeyVaultSigner:
         monotonic_clock: Callable[[], float] = monotonic,
     ) -> None:
         self._credential, self._transport = credential, transport
-        self._keys = KeyClient(vault_uri, credential=credential, transport=transport(), **RETRIES)
+        self._keys = KeyClient(
+            vault_uri, credential=credential, transport=transport(), **CLIENT_OPTIONS
+        )
         self._newest: TimedCache[str, SigningKey] = TimedCache(
             size=1, seconds=_NEWEST_SECONDS, clock=monotonic_clock
         )
@@ -113,7 +115,7 @@ class KeyVaultSigner:
         client = self._clients.peek(key_id)
         if client is None:
             client = CryptographyClient(
-                key_id, self._credential, transport=self._transport(), **RETRIES
+                key_id, self._credential, transport=self._transport(), **CLIENT_OPTIONS
             )
             self._clients.put(key_id, client)
         return client

@@ -43,6 +43,7 @@ class BlobBackupStore:
             max_block_size=_BLOCK_BYTES,
             max_single_get_size=_READ_BYTES,
             max_chunk_get_size=_READ_BYTES,
+            permit_redirects=False,
             retry_policy=LinearRetry(backoff=1, retry_total=2, random_jitter_range=1),
         )
 

@@ -68,6 +68,7 @@ class Tables:
                 retry_total=2,
                 retry_backoff_factor=0.2,
                 retry_backoff_max=2,
+                permit_redirects=False,
             )
         return self._clients[name, kind]
 

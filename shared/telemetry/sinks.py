@@ -12,10 +12,11 @@ from time import monotonic
 from typing import Final, Protocol
 
 from shared.telemetry.allow_list import Value
-from shared.telemetry.losses import count
+from shared.telemetry.losses import count, losses
 from shared.telemetry.sanitized_error import SanitizedError
 
 CAPACITY: Final = 1_000  # events that wait for one sink; about 1 MiB
+TELL_LOSSES_SECONDS: Final = 60.0
 
 
 class Sink(Protocol):
@@ -50,10 +51,23 @@ class _Order:
 
 
 class Forwarder:
-    """Feeds one sink. Each has its own, so that a hung counterparty stops no other."""
+    """Feeds one sink. Each has its own, so that a hung counterparty stops no other.
 
-    def __init__(self, sink: Sink, *, capacity: int = CAPACITY) -> None:
+    What this instance loses from now on, anywhere, the sink is told with a later event, at most
+    once in `tell_losses_seconds`.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        capacity: int = CAPACITY,
+        tell_losses_seconds: float = TELL_LOSSES_SECONDS,
+    ) -> None:
         self._sink = sink
+        self._tell_losses_seconds = tell_losses_seconds
+        self._losses_told = sum(losses().values())
+        self._losses_told_at = monotonic()
         self._queue: queue.Queue[_Message | _Order] = queue.Queue(capacity)
         self._thread: Thread | None = None
         self._starting = Lock()
@@ -103,6 +117,7 @@ class Forwarder:
             match self._queue.get():
                 case _Message(event, error):
                     self._emit(event, error)
+                    self._tell_losses()
                 case _Order() as order:
                     self._obey(order)
                     if order.is_last:
@@ -113,6 +128,15 @@ class Forwarder:
             self._sink.emit(event, error)
         except Exception:  # noqa: BLE001 - a sink may fail in any way, and the next event is due
             count("sink_failed")
+
+    def _tell_losses(self) -> None:
+        lost, now = sum(losses().values()), monotonic()
+        is_due = now >= self._losses_told_at + self._tell_losses_seconds
+        if lost == self._losses_told or not is_due:
+            return
+        number = lost - self._losses_told
+        self._losses_told, self._losses_told_at = lost, now
+        self._emit({"event": "telemetry_lost", "severity": "warning", "count": number}, None)
 
     def _obey(self, order: _Order) -> None:
         try:

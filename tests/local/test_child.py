@@ -15,7 +15,8 @@ from local.child import Child
 OBEDIENT = """
 import os, signal, sys, time
 def leave(number, frame):
-    print("left on", signal.Signals(number).name, flush=True)
+    # Not print: the signal may arrive in the middle of the print below, which refuses a second.
+    os.write(1, f"left on {signal.Signals(number).name}\\n".encode())
     sys.exit(0)
 signal.signal(signal.SIGTERM, leave)
 signal.signal(signal.SIGINT, leave)

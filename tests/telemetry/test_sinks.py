@@ -8,7 +8,7 @@ import pytest
 
 from shared.telemetry.allow_list import Value
 from shared.telemetry.events import alarm, event, flush
-from shared.telemetry.losses import Loss
+from shared.telemetry.losses import Loss, count
 from shared.telemetry.sanitized_error import SanitizedError
 from shared.telemetry.sinks import CAPACITY, Forwarder, Sink
 
@@ -19,6 +19,7 @@ class Held:
     def __init__(self) -> None:
         self.release = Event()
         self.names: list[Value] = []
+        self.counts: list[Value] = []
         self.threads: set[int] = set()
         self.is_closed = False
 
@@ -28,6 +29,8 @@ class Held:
         if event["event"] == "seal_broken":
             raise RuntimeError
         self.names.append(event["event"])
+        if "count" in event:
+            self.counts.append(event["count"])
 
     def flush(self, seconds: float) -> None: ...
 
@@ -115,3 +118,26 @@ def test_a_full_queue_makes_flush_give_up_in_time(held: Held) -> None:
     began = monotonic()
     assert not forwarder.flush(0.2)
     assert monotonic() - began < 2
+
+
+def test_what_was_lost_is_told_with_the_next_event(held: Held) -> None:
+    held.release.set()
+    forwarder = Forwarder(held, tell_losses_seconds=0)
+    forwarder.put({"event": "started"}, None)
+    count("queue_full", 3)
+    count("not_delivered", 2)
+    forwarder.put({"event": "started"}, None)
+    forwarder.put({"event": "started"}, None)
+    assert forwarder.close(5)
+    assert held.names.count("telemetry_lost") in (1, 2)  # the sink may have been between the two
+    assert sum(int(number) for number in held.counts) == 5
+
+
+def test_losses_are_told_once_in_a_while_and_not_with_every_event(held: Held) -> None:
+    held.release.set()
+    forwarder = Forwarder(held, tell_losses_seconds=3_600)
+    for _ in range(20):
+        count("queue_full")
+        forwarder.put({"event": "started"}, None)
+    assert forwarder.close(5)
+    assert "telemetry_lost" not in held.names
