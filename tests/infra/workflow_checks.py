@@ -364,9 +364,10 @@ def a_release_can_be_deployed_again(text: str) -> Iterator[str]:
     """Of a run of this very workflow, on main, that succeeded: anybody who may push a branch can
     run a changed copy of it there, and store something named `package`."""
     script = scripts_of(text, "build")
+    this = ".github/workflows/deploy.yml"
     for wanted in (
         "[.path, .event, .head_branch, .head_repository.full_name, .conclusion]",
-        '[ "$origin" = ".github/workflows/deploy.yml workflow_dispatch main $GITHUB_REPOSITORY success" ]',
+        f'[ "$origin" = "{this} workflow_dispatch main $GITHUB_REPOSITORY success" ]',
     ):
         if wanted not in script:
             yield "the package may come from any run"
