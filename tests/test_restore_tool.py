@@ -73,8 +73,22 @@ async def test_an_outage_is_told_by_its_code(
     assert (code, "FAILED storage_failed" in capsys.readouterr().out) == (1, True)
 
 
-async def test_nothing_to_restore_is_no_success(world: World) -> None:
+async def test_backups_that_cannot_be_listed_are_told_by_the_code(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    after = await lost(world, "alice")
+    after.backups.faults.plan("names", StorageFailedError)
+
+    code = await restore(after.services, EVERYBODY)
+
+    assert (code, "FAILED storage_failed" in capsys.readouterr().out) == (1, True)
+
+
+async def test_nothing_to_restore_is_no_success_and_is_told(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert await restore(world.services, EVERYBODY) == 1
+    assert capsys.readouterr().out.endswith("nothing to restore: no tenant in the backup account\n")
 
 
 async def test_a_dry_run_writes_nothing(world: World) -> None:

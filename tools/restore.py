@@ -1,7 +1,8 @@
 """`python -m tools.restore`: put backups back into empty tables, after a loss.
 
 Reads the settings from the environment as the service does; docs/runbooks/restore.md says when and
-how. Prints what came back, by tenant and table, and exits 0 if nothing was refused, else 1.
+how. Prints what came back, by tenant and table. Exits 0 if every tenant was restored, and 1 if one
+was refused or there was none.
 """
 
 import argparse
@@ -47,7 +48,11 @@ def options_from(arguments: Sequence[str]) -> Options:
 async def restore(services: Services, options: Options) -> int:
     """One tenant after the other; one that is refused does not stop the others."""
     restoring = services.restore_backup
-    tenants = [options.tenant] if options.tenant else await restoring.tenants()
+    try:
+        tenants = [options.tenant] if options.tenant else await restoring.tenants()
+    except FlowRunnerError as exc:
+        print(f"FAILED {exc.code}: the backups could not be listed")
+        return 1
     print(_LINE.format(*_HEAD))
     refused = 0
     for tenant in tenants:
@@ -61,6 +66,8 @@ async def restore(services: Services, options: Options) -> int:
             refused += 1
             print(_LINE.format(tenant, "-", f"FAILED {exc.code}", *"----"))
     print(f"{len(tenants)} tenants, {refused} refused or failed")
+    if not tenants:
+        print("nothing to restore: no tenant in the backup account")
     return 1 if refused or not tenants else 0
 
 

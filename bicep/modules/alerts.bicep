@@ -152,19 +152,21 @@ resource eventAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for 
   }
 }]
 
-// Nothing happening is an event as well, where a tenant has been seen before.
+// Nothing happening is an event as well: of a tenant that was there before, and whose keys have not
+// been destroyed since. Only what succeeded counts, tenant by tenant. These do not take themselves
+// back, because an app that is wholly silent for two days is no longer known to the query.
 var silenceRules = [
   {
     name: 'backup-silent'
     severity: 1
-    about: 'No backup for 26 hours.'
-    query: 'AppTraces | summarize Known = countif(isnotempty(Properties.tenant) and TimeGenerated < ago(26h)), Seen = countif(Message == "backup" and TimeGenerated > ago(26h)) | where Known > 0 and Seen == 0'
+    about: 'A tenant has had no backup for 26 hours.'
+    query: 'AppTraces | where isnotempty(Properties.tenant) | summarize Known = countif(TimeGenerated < ago(26h)), Gone = countif(Message == "key_destroyed"), Seen = countif(Message == "backup" and isempty(Properties.outcome) and SeverityLevel < 3 and TimeGenerated > ago(26h)) by Tenant = tostring(Properties.tenant) | where Known > 0 and Gone == 0 and Seen == 0'
   }
   {
     name: 'retention-silent'
     severity: 2
-    about: 'No retention run for 3 hours.'
-    query: 'AppTraces | summarize Known = countif(isnotempty(Properties.tenant) and TimeGenerated < ago(3h)), Seen = countif(Message == "retention_cleanup" and TimeGenerated > ago(3h)) | where Known > 0 and Seen == 0'
+    about: 'The clean-up has not been through a tenant for 3 hours.'
+    query: 'AppTraces | where isnotempty(Properties.tenant) | summarize Known = countif(TimeGenerated < ago(3h)), Gone = countif(Message == "key_destroyed"), Seen = countif(Message == "retention_cleanup" and TimeGenerated > ago(3h)) by Tenant = tostring(Properties.tenant) | where Known > 0 and Gone == 0 and Seen == 0'
   }
 ]
 
@@ -202,7 +204,7 @@ resource silenceAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [fo
         operators.id
       ]
     }
-    autoMitigate: true
+    autoMitigate: false
     skipQueryValidation: true
   }
 }]
@@ -246,6 +248,7 @@ var metricRules = [
     aggregation: 'Total'
     dimension: 'ResponseType'
     values: [
+      'ClientAccountRequestThrottlingError'
       'ServerBusyError'
       'ServerTimeoutError'
     ]

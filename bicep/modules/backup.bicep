@@ -51,6 +51,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     name: storageSku
   }
   properties: {
+    // checkov:skip=CKV_AZURE_36:no service of Azure has business with the backups
     // checkov:skip=CKV_AZURE_43:a lower-case prefix and 13 letters or digits, 22 in all
     // checkov:skip=CKV_AZURE_206:copies in a second region would leave the region that was promised
     accessTier: 'Hot'
@@ -63,7 +64,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     publicNetworkAccess: publicNetworkAccess
     supportsHttpsTrafficOnly: true
     networkAcls: {
-      bypass: 'AzureServices'
+      bypass: 'None'
       defaultAction: 'Deny'
       ipRules: operatorRules
       virtualNetworkRules: [

@@ -15,10 +15,8 @@ param tags object
 ])
 param logDays int = 30
 
-@description('Gigabytes a day after which nothing more is taken in, against runaway cost.')
-@minValue(1)
-param dailyGigabytes int = 5
-
+// No daily cap: whoever can make noise could silence the audit of vault and tables with it, and every
+// alert. Against cost stands the budget.
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: 'log-flowrunner-${token}'
   location: location
@@ -32,9 +30,6 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
       disableLocalAuth: true
       enableLogAccessUsingOnlyResourcePermissions: true
       immediatePurgeDataOn30Days: true
-    }
-    workspaceCapping: {
-      dailyQuotaGb: dailyGigabytes
     }
   }
 }
@@ -55,6 +50,8 @@ var applicationTables = [
   'AppTraces'
 ]
 
+// One after the other: a workspace takes no two changes of its tables at a time.
+@batchSize(1)
 resource retention 'Microsoft.OperationalInsights/workspaces/tables@2025-07-01' = [for table in applicationTables: {
   parent: workspace
   name: table

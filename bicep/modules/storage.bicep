@@ -100,6 +100,21 @@ resource hostBlobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' =
   }
 }
 
+// Who put which package there: the identity of the app could, too.
+resource hostAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: hostBlobs
+  name: 'audit'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        categoryGroup: 'allLogs'
+        enabled: true
+      }
+    ]
+  }
+}
+
 resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
   parent: hostBlobs
   name: 'app-package'
@@ -117,6 +132,7 @@ resource dataAccount 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     name: storageSku
   }
   properties: {
+    // checkov:skip=CKV_AZURE_36:no service of Azure has business with the tables
     // checkov:skip=CKV_AZURE_43:a lower-case prefix and 13 letters or digits, 22 in all
     // checkov:skip=CKV_AZURE_206:copies in a second region would leave the region that was promised
     accessTier: 'Hot'
@@ -129,7 +145,7 @@ resource dataAccount 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     publicNetworkAccess: publicNetworkAccess
     supportsHttpsTrafficOnly: true
     networkAcls: {
-      bypass: 'AzureServices'
+      bypass: 'None'
       defaultAction: 'Deny'
       ipRules: operatorRules
       virtualNetworkRules: [

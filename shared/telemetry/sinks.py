@@ -54,7 +54,7 @@ class Forwarder:
     """Feeds one sink. Each has its own, so that a hung counterparty stops no other.
 
     What this instance loses from now on, anywhere, the sink is told with a later event, at most
-    once in `tell_losses_seconds`.
+    once in `tell_losses_seconds`, and when it is closed.
     """
 
     def __init__(
@@ -123,22 +123,29 @@ class Forwarder:
                     if order.is_last:
                         return
 
-    def _emit(self, event: Mapping[str, Value], error: SanitizedError | None) -> None:
+    def _emit(self, event: Mapping[str, Value], error: SanitizedError | None) -> bool:
+        """Whether the sink took it."""
         try:
             self._sink.emit(event, error)
         except Exception:  # noqa: BLE001 - a sink may fail in any way, and the next event is due
             count("sink_failed")
+            return False
+        return True
 
-    def _tell_losses(self) -> None:
+    def _tell_losses(self, *, at_last: bool = False) -> None:
+        """Counted as told when the sink took it: what it could not take is told later."""
         lost, now = sum(losses().values()), monotonic()
-        is_due = now >= self._losses_told_at + self._tell_losses_seconds
+        is_due = at_last or now >= self._losses_told_at + self._tell_losses_seconds
         if lost == self._losses_told or not is_due:
             return
         number = lost - self._losses_told
-        self._losses_told, self._losses_told_at = lost, now
-        self._emit({"event": "telemetry_lost", "severity": "warning", "count": number}, None)
+        self._losses_told_at = now
+        if self._emit({"event": "telemetry_lost", "severity": "warning", "count": number}, None):
+            self._losses_told = lost
 
     def _obey(self, order: _Order) -> None:
+        if order.is_last:
+            self._tell_losses(at_last=True)
         try:
             self._sink.flush(max(0.0, order.until - monotonic()))
             if order.is_last:

@@ -21,9 +21,13 @@ AZ: Final[Mapping[str, frozenset[str]]] = {
         "ad app create": "--display-name --sign-in-audience --identifier-uris",
         "ad app federated-credential create": "--id --parameters",
         "ad app permission add": "--id --api --api-permissions",
+        "ad app permission admin-consent": "--id",
+        "ad app show": "--id",
         "ad app update": (
             "--id --set --identifier-uris --app-roles --requested-access-token-version"
+            " --optional-claims --web-redirect-uris"
         ),
+        "ad signed-in-user show": "",
         "ad sp create": "--id",
         "deployment group create": "--resource-group --name --template-file --parameters",
         "deployment group show": "--resource-group --name",
@@ -43,6 +47,7 @@ AZ: Final[Mapping[str, frozenset[str]]] = {
         ),
         "functionapp function list": "--name --resource-group",
         "functionapp keys list": "--name --resource-group",
+        "functionapp keys set": "--name --resource-group --key-type --key-name",
         "functionapp list-flexconsumption-locations": "--zone-redundant",
         "functionapp restart": "--name --resource-group",
         "functionapp start": "--name --resource-group",
@@ -50,32 +55,51 @@ AZ: Final[Mapping[str, frozenset[str]]] = {
         "group create": "--name --location",
         "group delete": "--name",
         "group show": "--name",
+        "identity list": "--resource-group",
         "keyvault key list-versions": "--vault-name --name",
         "keyvault key recover": "--vault-name --name",
         "keyvault key rotate": "--vault-name --name",
         "keyvault key set-attributes": "--vault-name --name --version --enabled",
+        "keyvault network-rule add": "--name --resource-group --ip-address",
+        "keyvault network-rule remove": "--name --resource-group --ip-address",
+        "keyvault recover": "--name --resource-group --location",
         "keyvault secret list-versions": "--vault-name --name",
         "keyvault secret recover": "--vault-name --name",
         "keyvault secret set": "--vault-name --name --file --encoding",
         "keyvault secret set-attributes": "--vault-name --name --version --enabled",
+        "keyvault update": "--name --resource-group --public-network-access",
         "lock delete": "--ids",
         "lock list": "--resource-group",
         "login": "--tenant",
         "monitor activity-log list": "--resource-group --offset --max-events",
         "monitor log-analytics query": "--workspace --analytics-query",
         "monitor log-analytics workspace show": "--resource-group --workspace-name",
+        "network nsg rule create": (
+            "--nsg-name --resource-group --name --priority --access --protocol"
+            " --source-address-prefixes --destination-port-ranges"
+        ),
+        "network nsg rule delete": "--nsg-name --resource-group --name",
+        "network public-ip delete": "--name --resource-group",
         "provider register": "--namespace",
         "role assignment create": (
             "--role --scope --assignee --assignee-object-id --assignee-principal-type"
         ),
         "role assignment delete": "--role --scope --assignee",
         "role assignment list": "--scope --assignee --all",
+        "role definition create": "--role-definition",
+        "storage account network-rule add": "--account-name --resource-group --ip-address",
+        "storage account network-rule remove": "--account-name --resource-group --ip-address",
         "storage account update": "--name --resource-group --public-network-access",
         "storage blob list": "--account-name --auth-mode --container-name --prefix",
         "storage entity merge": "--account-name --auth-mode --table-name --entity",
         "storage entity query": "--account-name --auth-mode --table-name --select --filter",
         "storage table create": "--name --account-name --auth-mode",
         "storage table delete": "--name --account-name --auth-mode",
+        "vm create": (
+            "--name --resource-group --location --image --size --subnet --nsg --assign-identity"
+            " --admin-username --generate-ssh-keys --os-disk-delete-option --nic-delete-option"
+        ),
+        "vm delete": "--name --resource-group --yes",
     }.items()
 }
 _AZ_ANYWHERE: Final = frozenset({"--output", "--query", "--only-show-errors", "--help"})
@@ -103,11 +127,14 @@ GH: Final[Mapping[str, frozenset[str]]] = {
     "run rerun": frozenset(),
     "run view": frozenset({"--log-failed", "--log"}),
     "run watch": frozenset(),
+    "workflow disable": frozenset(),
+    "workflow enable": frozenset(),
     "workflow run": frozenset({"--ref", "--field"}),
 }
 
 ORDINARY: Final = frozenset(
     [
+        ".",
         "apt-get",
         "cat",
         "cd",
@@ -121,9 +148,14 @@ ORDINARY: Final = frozenset(
         "mkdir",
         "openssl",
         "rm",
+        "scp",
+        "sed",
         "sha256sum",
         "sleep",
         "sort",
+        "ssh",
+        "sudo",
+        "tar",
         "tr",
         "umask",
         "uniq",
@@ -133,7 +165,7 @@ ORDINARY: Final = frozenset(
 """Programs that a machine has."""
 
 _VARIABLES: Final = frozenset({"PORT", "DATA"})  # what `make` takes here
-_ELSEWHERE: Final = frozenset({"pytest"})  # a module of the environment, not of ours
+_ELSEWHERE: Final = frozenset({"pytest", "venv"})  # modules of the environment, not of ours
 _NOT_SHELL: Final = frozenset({"mermaid", "kql", "json", "text", "http", "html", "yaml", "bicep"})
 # What `make run` prints, shown where it is described.
 _PRINTED: Final = ("FlowRunner's local stack",)

@@ -59,10 +59,6 @@ FACTS: Final[Mapping[str, Fact]] = {
         rf"[Ww]orkspace(?:<br/>| keeps [^.|]*?){N} days",
         lambda: in_bicep("monitoring.bicep", r"param logDays int = (\d+)"),
     ),
-    "logs a day": Fact(
-        rf"after {N} GB a day",
-        lambda: in_bicep("monitoring.bicep", r"param dailyGigabytes int = (\d+)"),
-    ),
     "backups": Fact(rf"without grants, {N} days|nightly[^.|]*? {N} days", lambda: BACKUP_DAYS),
     "receipts": Fact(rf"\b{N} years\b", lambda: round(clean_up.RECEIPT_LIFETIME.days / 365.25)),
     "deletion": Fact(rf"within {N} hours of (?:its|the) confirmation", lambda: hours(_PROMISE)),
@@ -92,7 +88,9 @@ FACTS: Final[Mapping[str, Fact]] = {
     ),
     "no backup": Fact(
         rf"no backup ran for {N} hours",
-        lambda: in_bicep("alerts.bicep", r'Message == "backup" and TimeGenerated > ago\((\d+)h\)'),
+        lambda: in_bicep(
+            "alerts.bicep", r'Message == "backup" and .{,80}TimeGenerated > ago\((\d+)h\)'
+        ),
     ),
     "no clean-up": Fact(
         rf"no clean-up ran for {N} hours",

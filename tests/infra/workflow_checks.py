@@ -361,10 +361,22 @@ def the_package_is_the_built_one(text: str) -> Iterator[str]:
 
 
 def a_release_can_be_deployed_again(text: str) -> Iterator[str]:
-    """Of a run of this very workflow: any pull request may store something named `package`."""
+    """Of a run of this very workflow, on main, that succeeded: anybody who may push a branch can
+    run a changed copy of it there, and store something named `package`."""
     script = scripts_of(text, "build")
-    if '[ "$origin" = ".github/workflows/deploy.yml workflow_dispatch" ]' not in script:
-        yield "the package may come from any run"
+    this = ".github/workflows/deploy.yml"
+    for wanted in (
+        "[.path, .event, .head_branch, .head_repository.full_name, .conclusion]",
+        f'[ "$origin" = "{this} workflow_dispatch main $GITHUB_REPOSITORY success" ]',
+    ):
+        if wanted not in script:
+            yield "the package may come from any run"
+    if "length == 1 and .[0].modified == false" not in script:
+        yield "a second document hides behind the first"
+    if 'git merge-base --is-ancestor "$commit" "$GITHUB_SHA"' not in script:
+        yield "the package may be of any commit"
+    if '[ "$GITHUB_REF" = refs/heads/main ]' not in script:
+        yield "any branch may be deployed"
     if "make package" not in script:
         yield "no package is made"
     steps = jobs_of(text)["build"]["steps"]

@@ -22,11 +22,12 @@ class Held:
         self.counts: list[Value] = []
         self.threads: set[int] = set()
         self.is_closed = False
+        self.refuses_counts = False
 
     def emit(self, event: Mapping[str, Value], error: SanitizedError | None) -> None:
         self.release.wait(30)
         self.threads.add(get_ident())
-        if event["event"] == "seal_broken":
+        if event["event"] == "seal_broken" or (self.refuses_counts and "count" in event):
             raise RuntimeError
         self.names.append(event["event"])
         if "count" in event:
@@ -139,5 +140,31 @@ def test_losses_are_told_once_in_a_while_and_not_with_every_event(held: Held) ->
     for _ in range(20):
         count("queue_full")
         forwarder.put({"event": "started"}, None)
-    assert forwarder.close(5)
+    assert forwarder.flush(5)
     assert "telemetry_lost" not in held.names
+
+
+def test_what_was_not_told_yet_is_told_when_the_sink_is_closed(held: Held) -> None:
+    held.release.set()
+    forwarder = Forwarder(held, tell_losses_seconds=3_600)
+    forwarder.put({"event": "started"}, None)
+    count("queue_full", 7)
+    assert forwarder.close(5)
+    assert held.names == ["started", "telemetry_lost"]
+    assert held.counts == [7]
+
+
+def test_losses_that_the_sink_could_not_take_are_told_later(held: Held) -> None:
+    held.release.set()
+    forwarder = Forwarder(held, tell_losses_seconds=0)
+    forwarder.put({"event": "started"}, None)
+    assert forwarder.flush(5)
+    held.refuses_counts = True
+    count("queue_full", 4)
+    forwarder.put({"event": "started"}, None)
+    assert forwarder.flush(5)
+    assert held.counts == []
+    held.refuses_counts = False
+    forwarder.put({"event": "started"}, None)
+    assert forwarder.close(5)
+    assert held.counts == [5]  # the refused one was an event, too

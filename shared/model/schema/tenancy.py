@@ -45,7 +45,11 @@ TENANTS: Final = Table(
                     "What administrators decided: retention, allowed orgs, idle grants, names of "
                     "Flow inputs, the address of the customer's own key.",
                 ),
-                Column("floor_key_version", "technical", "Older data keys are refused."),
+                Column(
+                    "floor_key_version",
+                    "technical",
+                    "The version of the first data key; nothing is compared with it yet.",
+                ),
                 Column(
                     "sealed_directory",
                     "identity, sealed",
