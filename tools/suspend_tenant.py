@@ -29,7 +29,7 @@ _AS_BEFORE: Final = {
 }
 _WHY_NOT: Final = {
     "not_found": "there is no such tenant: to keep one out, leave it out of ALLOWED_TENANTS",
-    "deletion_in_progress": "it is being deleted, which serves nobody either",
+    "deletion_in_progress": "it is being deleted; it may come back, if ALLOWED_TENANTS has it",
 }
 _DOMAIN: Final = re.compile(r"g:([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.ASCII)
 
@@ -42,7 +42,7 @@ class Options:
 
 def options_from(arguments: Sequence[str]) -> Options:
     """Ends the program with a usage message if the arguments cannot be understood."""
-    parser = argparse.ArgumentParser(prog="suspend_tenant", description=__doc__)
+    parser = argparse.ArgumentParser(prog="suspend_tenant", description=__doc__, allow_abbrev=False)
     parser.add_argument("--tenant", required=True, type=_tenant, metavar="ms-TID|g:DOMAIN|ID")
     parser.add_argument("--resume", action="store_true", help="serve it again")
     given = parser.parse_args(arguments)

@@ -1,55 +1,73 @@
-"""A few threads of one's own, for a library that blocks: never more, and no endless queue.
+"""A few threads of one's own, for a library that blocks: shared fairly, and no endless queue.
 
 The event loop's default executor also resolves host names and carries Salesforce's token calls.
-Work that may hang must not take its threads.
+Work that may hang must not take its threads. Nor may one tenant, or one user of a tenant, take
+what the others need: neither the threads nor the places to wait for one.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from threading import Event
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from typing import Any, Final
 
 _MOST_WAITING: Final = 256
+_MOST_WAITING_OF_A_PARTY: Final = 64
+_MOST_WAITING_OF_A_USER: Final = 8
 
 
-@dataclass(slots=True)
-class _Share:
-    """What one party may use; `wanted` counts who uses it or waits for it."""
+@dataclass(eq=False, slots=True)
+class _Call:
+    """Whose call it is; `turn` is done when it has a thread, or is refused one."""
 
-    free: asyncio.Semaphore
-    wanted: int = 0
+    party: str
+    user: str
+    turn: "asyncio.Future[None]"
+
+    @property
+    def who(self) -> tuple[str, str]:
+        """The user, whose name says nothing without the party's."""
+        return self.party, self.user
 
 
 class BoundedThreads:
-    """At most `threads` at once, and at most `share` of them for one party.
+    """At most `threads` at once, `share` of them for a party, `share_of_user` for a user of it.
 
-    A thread that its caller gave up on counts until its work has really ended.
+    A free thread goes to the party that has the fewest, in it to the user who has the fewest, and
+    among equals to who came first. A thread that its caller gave up on counts until its work has
+    really ended. All calls come from one event loop.
     """
 
-    def __init__(self, *, threads: int, share: int, name: str) -> None:
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._free = asyncio.Semaphore(threads)
+    def __init__(
+        self,
+        *,
+        threads: int,
+        share: int,
+        share_of_user: int,
+        name: str,
+        executor: ThreadPoolExecutor | None = None,
+    ) -> None:
+        self._executor = executor or ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._threads = threads
         self._share = share
-        self._shares: dict[str, _Share] = {}
-        self._waiting = 0
+        self._share_of_user = share_of_user
+        self._at_work: list[_Call] = []
+        self._waiting: list[_Call] = []
 
-    async def run[T](self, party: str, work: Callable[[], T], *, seconds: float) -> T:
+    async def run[T](self, party: str, user: str, work: Callable[[], T], *, seconds: float) -> T:
         """What `work` returns or raises.
 
         Raises TimeoutError if that takes more than so many seconds, the wait for a thread
-        included; at once, if too many wait already. Work that has begun is not interrupted.
+        included; at once, if too many wait already or the system gives no thread. Work that has
+        begun is not interrupted.
         """
         until = monotonic() + seconds
-        async with asyncio.timeout(seconds):
-            await self._take(party)
-        working = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        working.add_done_callback(lambda done: self._done(party, done))
+        call = _Call(party, user, asyncio.get_running_loop().create_future())
+        await self._wait_for_turn(call, seconds)
+        working = self._begin(call, work)
         await asyncio.wait([working], timeout=until - monotonic())
         if not working.done():
             raise TimeoutError
@@ -59,39 +77,83 @@ class BoundedThreads:
         """Begin no more work. What has begun ends by itself."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _take(self, party: str) -> None:
-        if self._waiting >= _MOST_WAITING:
-            raise TimeoutError
-        async with self._counted(party) as share:
-            await share.free.acquire()
-            try:
-                await self._free.acquire()
-            except BaseException:
-                share.free.release()
-                raise
-
-    @asynccontextmanager
-    async def _counted(self, party: str) -> "AsyncIterator[_Share]":
-        share = self._shares.setdefault(party, _Share(asyncio.Semaphore(self._share)))
-        share.wanted += 1
-        self._waiting += 1
+    async def _wait_for_turn(self, call: _Call, seconds: float) -> None:
+        self._waiting.append(call)
+        self._hand_out()
         try:
-            yield share
+            if not call.turn.done():
+                self._make_room(call)
+            async with asyncio.timeout(seconds):
+                await call.turn
         except BaseException:
-            self._leave(party)
+            if call in self._at_work:  # had its turn, and left before it knew
+                self._release(call)
+            else:
+                self._waiting.remove(call)
             raise
-        finally:
-            self._waiting -= 1
 
-    def _done(self, party: str, working: "asyncio.Future[Any]") -> None:
-        self._free.release()
-        self._shares[party].free.release()
-        self._leave(party)
+    def _begin[T](self, call: _Call, work: Callable[[], T]) -> "asyncio.Future[T]":
+        called_off = Event()
+
+        def unless_called_off() -> T:
+            if called_off.is_set():
+                raise TimeoutError
+            return work()
+
+        try:
+            working = asyncio.get_running_loop().run_in_executor(self._executor, unless_called_off)
+        except BaseException as exc:
+            # "Can't start new thread" leaves the work in the executor's queue, for a later thread.
+            called_off.set()
+            self._release(call)
+            if isinstance(exc, RuntimeError):
+                raise TimeoutError from exc
+            raise
+        working.add_done_callback(lambda done: self._done(call, done))
+        return working
+
+    def _done(self, call: _Call, working: "asyncio.Future[Any]") -> None:
+        self._release(call)
         if not working.cancelled():
             working.exception()  # seen, should nobody be waiting any more
 
-    def _leave(self, party: str) -> None:
-        share = self._shares[party]
-        share.wanted -= 1
-        if share.wanted == 0:
-            del self._shares[party]
+    def _release(self, call: _Call) -> None:
+        self._at_work.remove(call)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while len(self._at_work) < self._threads and (call := self._next()) is not None:
+            self._waiting.remove(call)
+            self._at_work.append(call)
+            call.turn.set_result(None)
+
+    def _next(self) -> _Call | None:
+        of_party = Counter(each.party for each in self._at_work)
+        of_user = Counter(each.who for each in self._at_work)
+        may = (
+            each
+            for each in self._waiting
+            if not each.turn.done()  # has left, and is about to be removed
+            and of_party[each.party] < self._share
+            and of_user[each.who] < self._share_of_user
+        )
+        return min(may, key=lambda each: (of_party[each.party], of_user[each.who]), default=None)
+
+    def _make_room(self, call: _Call) -> None:
+        """Raises TimeoutError if this call is one too many of its user, of its party or of all.
+
+        With all places taken, the party that waits with the most calls gives up its newest, if
+        the caller's party has fewer: parties that act together do not shut out another.
+        """
+        waiting = [each for each in self._waiting if not each.turn.done()]
+        of_party = Counter(each.party for each in waiting)
+        of_user = sum(each.who == call.who for each in waiting)
+        if of_user > _MOST_WAITING_OF_A_USER or of_party[call.party] > _MOST_WAITING_OF_A_PARTY:
+            raise TimeoutError
+        if len(waiting) <= _MOST_WAITING:
+            return
+        longest, most = of_party.most_common(1)[0]
+        if most <= of_party[call.party]:
+            raise TimeoutError
+        newest = next(each for each in reversed(waiting) if each.party == longest)
+        newest.turn.set_exception(TimeoutError())

@@ -88,7 +88,9 @@ class MicrosoftPolicy:
         expected = {"2.0": f"https://login.microsoftonline.com/{tenant}/v2.0"}
         if self._accept_v1:
             expected["1.0"] = f"https://sts.windows.net/{tenant}/"
-        if not isinstance(version, str) or claims.get("iss") != expected.get(version, ""):
+        if not isinstance(version, str) or version not in expected:
+            raise NotAuthenticatedError
+        if claims.get("iss") != expected[version]:
             raise NotAuthenticatedError
         key_issuer = (key.issuer or "").replace("{tenantid}", tenant)
         if key_issuer != expected["2.0"]:

@@ -37,6 +37,7 @@ _SCOPES: Final = ["https://graph.microsoft.com/User.Read"]
 _DEADLINE_SECONDS: Final = 15.0
 _THREADS: Final = 16
 _THREADS_OF_A_TENANT: Final = 8
+_THREADS_OF_A_USER: Final = 2
 _APPS: Final = 200
 _WANTS_THE_USER: Final = frozenset({"interaction_required", "login_required", "consent_required"})
 _WANTS_THE_USER_SUBERRORS: Final = frozenset(
@@ -97,7 +98,10 @@ class MsalOnBehalfOf:
         self._seconds = seconds
         self._back_off = BackOff[tuple[str, str]](clock)
         self._threads = BoundedThreads(
-            threads=_THREADS, share=_THREADS_OF_A_TENANT, name="on-behalf-of"
+            threads=_THREADS,
+            share=_THREADS_OF_A_TENANT,
+            share_of_user=_THREADS_OF_A_USER,
+            name="on-behalf-of",
         )
         self._apps: OrderedDict[str, Any] = OrderedDict()
         self._apps_lock = Lock()
@@ -109,7 +113,7 @@ class MsalOnBehalfOf:
         until = monotonic() + self._seconds
         work = partial(self._ask, identity.directory, token, until)
         try:
-            outcome = await self._threads.run(identity.directory, work, seconds=self._seconds)
+            outcome = await self._threads.run(*user, work, seconds=self._seconds)
         except TimeoutError as exc:
             raise IdentityProviderFailedError from exc
         if outcome.call.asks_for_a_pause:

@@ -85,6 +85,13 @@ async def test_a_body_of_another_shape_is_invalid(world: World, body: object) ->
     assert failure_of(await exchange(world, body=body)) == (400, "invalid_request")
 
 
+async def test_a_body_that_takes_long_to_read_is_not_read_for_nobody(world: World) -> None:
+    """This body is read before anybody is known: 256 KiB of it would take 50 ms of an instance."""
+    padded = {"provider": "microsoft" + " " * 1_024}
+
+    assert failure_of(await exchange(world, body=padded)) == (413, "body_too_large")
+
+
 @pytest.mark.parametrize(
     ("token", "provider"),
     [

@@ -271,7 +271,16 @@ async def test_t05_a_key_signs_for_its_own_issuer_only(issuer: str | None, accep
     "version", ["1.0", "2", "2.1", "3.0", "", 2, 2.0, None, ..., ["2.0"], {"2.0": 1}]
 )
 async def test_no_other_version_is_accepted(keys: KnownKeys, version: object) -> None:
-    assert not await is_accepted(keys, microsoft_claims(ver=version))
+    for issuer in (microsoft_claims()["iss"], "", None, ...):
+        assert not await is_accepted(keys, microsoft_claims(ver=version, iss=issuer))
+
+
+async def test_t05_a_version_that_is_switched_off_is_not_let_in_by_an_empty_issuer(
+    keys: KnownKeys,
+) -> None:
+    claims = microsoft_v1_claims(iss="")
+
+    assert not await is_accepted(keys, claims)
 
 
 # --- T-10: time, by an injected clock ------------------------------------------------------------
