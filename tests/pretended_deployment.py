@@ -1,24 +1,65 @@
 """Answers over TLS as the service does, but for what a test changes; over plain HTTP if told to."""
 
+import json
+import re
 import socket
 import ssl
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Final
+from uuid import uuid4
 
+from functions.boundary import SECURITY_HEADERS
+from functions.routes import contract
 from local.authority import Authority
 from tools.smoke_test import FUNCTIONS
 
 CONTRACT: Final = (FUNCTIONS / "openapi.json").read_bytes()
 
 
+GUARDED: Final = {
+    (method.upper(), re.sub(r"\{.*?\}", "Nobody", template))
+    for template, operations in contract()["paths"].items()
+    for method, operation in operations.items()
+    if operation.get("security")
+}
+"""What asks for a token, with made-up parts of the path."""
+
+
 @dataclass(kw_only=True)
 class Reply:
+    """Without a body of its own, one with `members` is a problem document with an incident."""
+
     status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=lambda: dict(SECURITY_HEADERS))
     body: bytes = b""
+    members: dict[str, object] = field(default_factory=dict)
     more: list[tuple[str, str]] = field(default_factory=list)  # headers that come once more
+    request_id: str | None = None  # of every answer; None: each has its own
+
+    def sent(self) -> tuple[dict[str, str], bytes]:
+        """Headers and body of one answer."""
+        incident = self.request_id or uuid4().hex
+        body = self.body
+        if self.members and not body:
+            body = json.dumps({"incident": incident, **self.members}).encode()
+        return {"X-Request-Id": incident, **self.headers}, body
+
+
+def _problem(status: HTTPStatus, code: str, **headers: str) -> Reply:
+    media_type = {"Content-Type": "application/problem+json"}
+    return Reply(
+        status=status,
+        headers={**SECURITY_HEADERS, **media_type, **headers},
+        members={
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": int(status),
+            "code": code,
+        },
+    )
 
 
 class Pretender:
@@ -26,22 +67,15 @@ class Pretender:
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority.certificate
-        self.health = Reply(
-            headers={
-                "Content-Type": "application/json",
-                "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-                "X-Content-Type-Options": "nosniff",
-                "Cache-Control": "no-store",
-                "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-            },
-            body=b'{"status": "ok"}',
+        media_type = {"Content-Type": "application/json"}
+        self.health = Reply(headers={**SECURITY_HEADERS, **media_type}, body=b'{"status": "ok"}')
+        public = {"Cache-Control": "public, max-age=300"}
+        self.contract = Reply(headers={**SECURITY_HEADERS, **media_type, **public}, body=CONTRACT)
+        self.stranger = _problem(
+            HTTPStatus.UNAUTHORIZED, "not_authenticated", **{"WWW-Authenticate": "Bearer"}
         )
-        self.contract = Reply(body=CONTRACT)
-        self.stranger = Reply(
-            status=401,
-            headers={"Content-Type": "application/problem+json", "WWW-Authenticate": "Bearer"},
-            body=b'{"status": 401, "code": "not_authenticated"}',
-        )
+        self.unknown = _problem(HTTPStatus.NOT_FOUND, "not_found")
+        self.others: dict[tuple[str, str], Reply] = {}  # by method and path, for one operation
         self.plain: Reply | None = None  # over plain HTTP; None: the connection ends
         self.starting = 0  # so many requests are answered with 503 first
         self._tls = authority.issue("pretender").server_context()
@@ -80,13 +114,15 @@ class Pretender:
             return self.plain
         if self.starting:
             self.starting -= 1
-            return Reply(status=503)
+            return Reply(status=503, headers={})
+        target = method, path.removeprefix("/api")
         replies = {
-            ("GET", "/api/v1/health"): self.health,
-            ("GET", "/api/v1/openapi.json"): self.contract,
-            ("POST", "/api/v1/flows/Nobody/runs"): self.stranger,
+            ("GET", "/v1/health"): self.health,
+            ("GET", "/v1/openapi.json"): self.contract,
+            **dict.fromkeys(GUARDED, self.stranger),
+            **self.others,
         }
-        return replies.get((method, path), Reply(status=404))
+        return replies.get(target, self.unknown)
 
     def close(self) -> None:
         self._server.shutdown()
@@ -101,13 +137,20 @@ def _handler(pretender: Pretender) -> type[BaseHTTPRequestHandler]:
             is_tls = isinstance(self.connection, ssl.SSLSocket)
             reply = pretender.reply(self.command, self.path, is_tls=is_tls)
             self.send_response(reply.status)
-            for name, value in [*reply.headers.items(), *reply.more]:
+            headers, body = reply.sent()
+            for name, value in [*headers.items(), *reply.more]:
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(reply.body)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(reply.body)
+            self.wfile.write(body)
 
         def do_POST(self) -> None:
+            self.do_GET()
+
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
             self.do_GET()
 
         def log_message(self, *_: object) -> None:

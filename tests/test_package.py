@@ -21,7 +21,8 @@ import pytest
 from tests.fakes import World
 from tests.functions.host import registered
 from tests.packaged_app import PackagedApp
-from tools.package import DEPENDENCIES, ROOT, Package, build, deployed_files
+from tools.package import DEPENDENCIES, ROOT, Package, build
+from tools.packing.source import deployed_files
 
 pytestmark = pytest.mark.timeout(300)  # it asks the package index, and compiles everything
 
@@ -169,12 +170,15 @@ def test_the_release_says_from_what_it_was_made(
         timeout=30,
         check=True,
     )
+    names = sorted(deployed_files(ROOT))
+    listed = "".join(f"{sha256(entries[name]).hexdigest()}  {name}\n" for name in names)
 
     assert json.loads(entries["release.json"]) == {
         "commit": head.stdout.strip(),
         "modified": package.modified,
         "python": sys.version.split()[0],
         "requirements_sha256": sha256(entries["requirements.txt"]).hexdigest(),
+        "source_sha256": sha256(listed.encode()).hexdigest(),
     }
 
 

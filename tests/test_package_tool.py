@@ -2,54 +2,16 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Final
 from zipfile import ZipFile
 
 import pytest
 
-from tools.package import ROOT, Package, PackageError, build, deployed_files, told
-
-
-class Tree:
-    """A small repository of the same shape, with one dependency."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        requirements = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-        start = requirements.index("certifi==")
-        self.certifi = requirements[start : requirements.index("    # via", start)]
-        self.write(".funcignore", (ROOT / ".funcignore").read_text(encoding="utf-8"))
-        self.write("requirements.txt", self.certifi)
-        self.write("function_app.py", "app = 1\n")
-        self.write("functions/__init__.py", "")
-        self.write("tests/test_app.py", "")
-        self.git("init", "--quiet")
-        self.commit()
-
-    def write(self, name: str, text: str) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def commit(self) -> None:
-        self.git("add", "--all")
-        self.git(
-            *("-c", "user.name=Alice", "-c", "user.email=alice@contoso.example"),
-            *("-c", "commit.gpgsign=false", "commit", "--quiet", "--message", "A tree"),
-        )
-
-    def git(self, *arguments: str) -> None:
-        subprocess.run(["git", "-C", self.root, *arguments], timeout=30, check=True)
-
-    def build(self) -> Package:
-        return build(self.root, self.root / "dist" / "package.zip")
-
-    def names(self) -> set[str]:
-        """What is in the package, dependencies and bytecode aside."""
-        with ZipFile(self.build().path) as archive:
-            return {n for n in archive.namelist() if not n.endswith(".pyc") and n[0] != "."}
+from tests.package_tree import Tree
+from tools.package import ROOT, told
+from tools.packing.process import PackageError
+from tools.packing.source import deployed_files
 
 
 @pytest.fixture

@@ -7,6 +7,10 @@ same whatever machine builds it (wheels for Linux x86-64 and CPython 3.13, by th
 bytecode of both; and `release.json`, which says from what it was made. Nothing is left to build in
 Azure. Two builds of one commit with the same Python are equal, byte for byte.
 
+`release.json` has `commit`; `modified`, false only if each deployed file is that commit's, byte for
+byte, and git tells of no other change; `python`; `requirements_sha256`; and `source_sha256`, a hash
+over our own files in the package: tools/packing/source.py says how to compute it by hand.
+
 `--measure` starts it as Azure would, and prints how long that takes, with and without bytecode.
 Needs git, Python 3.13 with pip, and the package index. Exits 1 and says in a line what is wrong.
 """
@@ -17,7 +21,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,24 +29,13 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from pathspec import GitIgnoreSpec
+from tools.packing.dependencies import PYTHON, install, require_fitting_machine_code
+from tools.packing.process import PackageError, run
+from tools.packing.source import copy, deployed_files, forgotten_files, release
 
 ROOT: Final = Path(__file__).parent.parent
 DEPENDENCIES: Final = PurePosixPath(".python_packages/lib/site-packages")
 """Where the Functions host looks for packages that come with the app."""
-
-PYTHON: Final = (3, 13)
-# pip takes no tag for another: each that a wheel of an x86-64 Linux with glibc 2.28 may bear.
-_PLATFORMS: Final = (
-    "manylinux_2_28_x86_64",
-    "manylinux_2_17_x86_64",
-    "manylinux2014_x86_64",
-    "manylinux_2_12_x86_64",
-    "manylinux2010_x86_64",
-    "manylinux_2_5_x86_64",
-    "manylinux1_x86_64",
-)
-_DEADLINE_SECONDS: Final = 600
 
 _NEVER_RUN: Final = frozenset({".h", ".proto", ".pxd", ".pxi", ".pyi", ".pyx"})
 # RECORD lists the scripts with their hashes, and those name the Python of this machine.
@@ -52,10 +44,6 @@ _OF_THE_INSTALLER: Final = frozenset({"INSTALLER", "RECORD", "REQUESTED"})
 _TIME: Final = (1980, 1, 1, 0, 0, 0)  # the first that a zip can tell
 _MODE: Final = 0o100644  # a file, read by all
 _UNIX: Final = 3
-
-
-class PackageError(Exception):
-    """Why there is no package, for the person at the terminal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,65 +55,11 @@ class Package:
     unpacked: int
     zipped: int
     sha256: str
-    modified: bool  # made from a tree with changes that are not committed
+    modified: bool  # made from a tree with changes that are not in the commit
     untracked: tuple[str, ...]  # files that would be deployed, if git knew them
 
 
-# --- what goes in ------------------------------------------------------------------------------
-
-
-def deployed_files(root: Path) -> list[str]:
-    """The tracked files that are deployed, relative to `root`. Raises PackageError."""
-    return _deployed(root, _git(root, "ls-files", "-z"))
-
-
-def _deployed(root: Path, listed: str) -> list[str]:
-    patterns = (root / ".funcignore").read_text(encoding="utf-8").splitlines()
-    ignored = GitIgnoreSpec.from_lines(patterns)
-    names = (name for name in listed.split("\0") if name)
-    return sorted(name for name in names if not ignored.match_file(name))
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return _run("git", "-C", str(root), *arguments)
-
-
-def release(root: Path) -> dict[str, str | bool]:
-    """From what a package is made: so that what runs can be held against what was reviewed."""
-    requirements = (root / "requirements.txt").read_bytes()
-    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
-    return {
-        "commit": _git(root, "rev-parse", "HEAD").strip(),
-        "modified": changes != "",
-        "python": platform.python_version(),
-        "requirements_sha256": hashlib.sha256(requirements).hexdigest(),
-    }
-
-
 # --- the steps ---------------------------------------------------------------------------------
-
-
-def _copy(root: Path, names: Sequence[str], to: Path) -> None:
-    for name in names:
-        source, target = root / name, to / name
-        if source.is_symlink() or not source.is_file():
-            raise PackageError(f"{name}: git tracks it, but it is not a file here")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-
-
-def _install(requirements: Path, to: Path) -> None:
-    """The dependencies as on the machine that will run them, whatever this one is.
-
-    `requirements.txt` is complete, so nothing is resolved; a wheel that does not fit its hash, and
-    one that would have to be built, are refused.
-    """
-    major, minor = PYTHON
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"]
-    command += ["--implementation", "cp", "--python-version", f"{major}.{minor}"]
-    command += [part for name in _PLATFORMS for part in ("--platform", name)]
-    _run(*command, "--target", str(to), "--requirement", str(requirements))
 
 
 def _prune(site_packages: Path) -> None:
@@ -148,22 +82,7 @@ def _compile(folder: Path) -> None:
     """
     command = [sys.executable, "-I", "-m", "compileall", "-q", "-f", "-o", "0"]
     command += ["--invalidation-mode", "unchecked-hash", "-s", str(folder), str(folder)]
-    _run(*command)
-
-
-def _run(*command: str) -> str:
-    """What it printed. Raises PackageError with its last lines."""
-    tool = "pip" if "pip" in command else Path(command[0]).name
-    try:
-        finished = subprocess.run(  # noqa: S603 - git, and this Python
-            command, capture_output=True, text=True, timeout=_DEADLINE_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise PackageError(f"{tool}: {exc}") from exc
-    if finished.returncode != 0:
-        told = (finished.stdout + finished.stderr).strip().splitlines()[-8:]
-        raise PackageError("\n".join([f"{tool} failed:", *told]))
-    return finished.stdout
+    run(*command)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -191,17 +110,19 @@ def build(root: Path, out: Path) -> Package:
     if sys.version_info[:2] != PYTHON:
         running = platform.python_version()
         raise PackageError(f"bytecode of Python 3.13 is made by Python 3.13; this is {running}")
-    others = _git(root, "ls-files", "-z", "--others", "--exclude-standard")
-    made_from = release(root)
+    names = deployed_files(root)
     with tempfile.TemporaryDirectory(prefix="flowrunner-package-") as scratch:
-        staging = Path(scratch, "package").resolve()
-        _copy(root, deployed_files(root), staging)
+        staging, empty = Path(scratch, "package").resolve(), Path(scratch, "empty")
+        copy(root, names, staging)
+        made_from = release(root, staging, names)
         (staging / "release.json").write_text(
             json.dumps(made_from, indent=2) + "\n", encoding="utf-8"
         )
         site_packages = staging / DEPENDENCIES
-        _install(root / "requirements.txt", site_packages)
+        empty.mkdir()
+        install(staging / "requirements.txt", site_packages, empty)
         _prune(site_packages)
+        require_fitting_machine_code(site_packages)
         _compile(staging)
         sizes = [path.stat().st_size for _, path in _files(staging)]
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -219,7 +140,7 @@ def build(root: Path, out: Path) -> Package:
         zipped=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         modified=made_from["modified"] is True,
-        untracked=tuple(_deployed(root, others)),
+        untracked=tuple(forgotten_files(root)),
     )
 
 

@@ -51,9 +51,10 @@ def test_it_prints_each_finding_with_its_place_and_fails(folder: Path) -> None:
 
     finished = run(str(folder))
 
-    first, last = finished.stdout.splitlines()
+    changed, first, last = finished.stdout.splitlines()
+    assert changed.startswith(f"{folder / 'deployed.txt'}:")
     assert first.startswith(f"{path}:{line}:5 vault-purge-protection ")
-    assert last.endswith(", 1 findings")
+    assert last.endswith(", 2 findings")
     assert finished.returncode == 1
 
 
@@ -92,6 +93,8 @@ def test_parameters_in_a_format_that_nothing_reads_offline_are_a_finding(folder:
         "var more = { ...tags }",
         "var sure = tags!.application",
         "var typed string = 'a'",
+        "var ids = [\n  resourceGroup().id\n  location\n]",
+        "var sum = ()",
     ],
 )
 def test_what_not_every_offline_parser_reads_is_a_finding(folder: Path, declaration: str) -> None:

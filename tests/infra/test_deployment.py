@@ -119,3 +119,32 @@ def test_a_symbol_made_of_itself_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(CycleError):
         list(deployment.resources)
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "merged"),
+    [
+        ("{ a: { b: 1, c: 2 } }", "{ a: { c: 3 } }", "{ a: { b: 1, c: 3 } }"),
+        ("{ a: { b: { c: 1 } } }", "{ a: { b: { d: 2 } } }", "{ a: { b: { c: 1, d: 2 } } }"),
+        ("{ a: [1] }", "{ a: [2] }", "{ a: [2] }"),
+        ("{ a: { b: 1 } }", "{ a: 'text' }", "{ a: 'text' }"),
+        (
+            "{ a: { b: 1 } }",
+            "{ a: wanted ? { c: 2 } : {} }",
+            "{ a: wanted ? { b: 1, c: 2 } : { b: 1 } }",
+        ),
+        ("{ a: { b: 1 } }", "{ a: open }", "{ a: union({ b: 1 }, open) }"),
+    ],
+)
+def test_a_union_merges_objects_within_objects(
+    tmp_path: Path, first: str, then: str, merged: str
+) -> None:
+    (tmp_path / "main.bicep").write_text(
+        "param wanted bool\nparam open object\n"
+        "resource r 'T.K/r@2024-01-01' = {\n  name: 'r'\n"
+        f"  properties: union({first}, {then})\n}}\n",
+        encoding="utf-8",
+    )
+    (one,) = Deployment(load(tmp_path), "main.bicep").resources
+
+    assert str(one.get("properties")) == merged

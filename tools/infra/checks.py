@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tools.infra import modules, parameter_files, properties, symbols
+from tools.infra import golden, modules, parameter_files, properties, symbols
 from tools.infra.deployment import Deployment
 from tools.infra.findings import Finding
 from tools.infra.folder import Folder, load
@@ -25,12 +25,13 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-def check(folder: Path) -> Report:
-    """Run every check. Templates that cannot be read are the only findings if there are any."""
+def check(folder: Path, *, compare: bool = True) -> Report:
+    """Run every check, and compare with the committed list of what would be deployed unless told
+    otherwise. Templates that cannot be read are the only findings if there are any."""
     loaded = load(folder)
     files = len(loaded.templates) + len(loaded.parameter_files)
     resources = sum(len(one.resources) for one in loaded.templates.values())
-    found = loaded.unreadable or tuple(_findings(loaded))
+    found = loaded.unreadable or (*_findings(loaded), *(_changed(loaded) if compare else ()))
     return Report(files, resources, tuple(sorted(set(found))))
 
 
@@ -43,6 +44,13 @@ def _findings(folder: Folder) -> Iterator[Finding]:
     for root in ROOTS:
         if root in folder.templates:
             yield from _deployment(folder, root)
+
+
+def _changed(folder: Folder) -> Iterator[Finding]:
+    try:
+        yield from golden.compare(folder)
+    except CycleError:
+        return  # a finding already
 
 
 def _deployment(folder: Folder, root: str) -> Iterator[Finding]:

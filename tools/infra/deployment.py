@@ -25,7 +25,12 @@ class Deployment:
     @cached_property
     def resources(self) -> tuple[Deployed, ...]:
         """Every resource, in the order of the modules."""
-        return tuple(one for frame in self._all_frames("") for one in frame.resources())
+        return tuple(one for frame in self.frames for one in frame.resources())
+
+    @cached_property
+    def frames(self) -> tuple[Frame, ...]:
+        """The deployed template and those of its modules, each where it is used."""
+        return tuple(self._all_frames(""))
 
     @cached_property
     def outputs(self) -> Mapping[str, Value]:

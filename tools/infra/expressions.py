@@ -1,5 +1,6 @@
 """Expressions of Bicep as values: texts, objects, calls, operators, loops."""
 
+from itertools import pairwise
 from typing import Final
 
 from tree_sitter import Node
@@ -68,10 +69,11 @@ class Expressions:
             case "identifier":
                 return Name(text_of(node), at=at)
             case "array":
+                self._separated(inner)
                 return Array(tuple(map(self.value, inner)), at=at)
             case "object":
                 return self.object(node)
-            case "parenthesized_expression":
+            case "parenthesized_expression" if len(inner) == 1:
                 return self.value(inner[0])
             case "member_expression":
                 return Member(self.value(inner[0]), text_of(inner[1]), at=at)
@@ -89,6 +91,14 @@ class Expressions:
                 return self.loop(node, self.value(inner[-1]))
             case other:
                 raise self._unreadable(node, other)
+
+    def _separated(self, items: list[Node]) -> None:
+        """Two items on a line, and no comma: the grammar took one item apart (`a().b`)."""
+        for before, after in pairwise(items):
+            between = before.next_sibling
+            comma = between is not None and between.type == ","
+            if not comma and before.end_point[0] == after.start_point[0]:
+                raise self._unreadable(after, "a call in an array; give it a name with `var`")
 
     def _call(self, called: Node, rest: list[Node], at: Position) -> Call:
         given = tuple(

@@ -19,6 +19,8 @@ class Folder:
     parameter_files: Mapping[str, str]
     """The text of each JSON file."""
     unreadable: tuple[Finding, ...]
+    deployed: str = ""
+    """The committed list of what would be deployed (tools/infra/golden.py)."""
 
     def target(self, template: Template, module: Module) -> Template | None:
         """The template that a module of `template` means; None if there is no such file."""
@@ -54,7 +56,9 @@ def load(folder: Path) -> Folder:
         Finding(Position(path, 1, 1), "subset", "no offline parser reads this format; use JSON")
         for path, _ in _texts(folder, ".bicepparam")
     ]
-    return Folder(templates, dict(_texts(folder, ".json")), tuple(unreadable))
+    listed = folder / "deployed.txt"
+    deployed = listed.read_text(encoding="utf-8") if listed.is_file() else ""
+    return Folder(templates, dict(_texts(folder, ".json")), tuple(unreadable), deployed)
 
 
 def _texts(folder: Path, suffix: str) -> Iterator[tuple[str, str]]:

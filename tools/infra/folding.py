@@ -1,13 +1,17 @@
 """What Bicep's functions and operators come to where their operands are known."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
 from typing import Final
 
 from tools.infra.values import (
     Array,
     Call,
     Choice,
+    Entry,
     Literal,
+    Loop,
     Object,
     Operation,
     Position,
@@ -116,8 +120,28 @@ def _concat(arguments: tuple[Value, ...], at: Position) -> Value | None:
 def _union(arguments: tuple[Value, ...], at: Position) -> Value | None:
     objects = [argument for argument in arguments if isinstance(argument, Object)]
     if len(objects) == len(arguments):
-        return Object({k: e for one in objects for k, e in one.entries.items()}, at=at)
+        return Object(reduce(_merged, (one.entries for one in objects), {}), at=at)
     return _concat(arguments, at) if isinstance(arguments[0], Array) else None
+
+
+def _merged(first: Mapping[str, Entry], then: Mapping[str, Entry]) -> dict[str, Entry]:
+    """Objects within objects are merged as well; of all else the later one counts.
+    https://learn.microsoft.com/azure/azure-resource-manager/bicep/bicep-functions-object#union
+    """
+    merged = dict(first)
+    for key, entry in then.items():
+        before = first.get(key)
+        if before is None or not (_may_merge(before.value) and _may_merge(entry.value)):
+            merged[key] = entry
+        else:
+            both = call("union", (before.value, entry.value), entry.value.at)
+            merged[key] = replace(entry, value=both)
+    return merged
+
+
+def _may_merge(value: Value) -> bool:
+    """Whether the value is an object, or may come to one."""
+    return not isinstance(value, Literal | Text | Array | Loop)
 
 
 def _empty(arguments: tuple[Value, ...], at: Position) -> Value | None:

@@ -171,6 +171,11 @@ class Frame:
                 if not any(is_literal(one, wanted=False) for one in deployed.conditions):
                     yield deployed
 
+    def open_items(self, block: Block) -> Value | None:
+        """What a loop goes over, if that is known only when it is deployed."""
+        items = self.evaluate(block.loop.items) if block.loop is not None else None
+        return None if isinstance(items, Array) else items
+
     def _rounds(self, block: Block) -> Iterator[Mapping[str, Value]]:
         """The loop's variables, round by round; one round without a loop, or with open items."""
         if block.loop is None:

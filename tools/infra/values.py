@@ -39,7 +39,7 @@ class Literal(_Node):
             case int(number):
                 return str(number)
             case text:
-                return f"'{text}'"
+                return f"'{_escaped(text)}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Text(_Node):
     parts: "tuple[str | Value, ...]"
 
     def __str__(self) -> str:
-        pieces = (part if isinstance(part, str) else f"${{{part}}}" for part in self.parts)
+        pieces = (_escaped(one) if isinstance(one, str) else f"${{{one}}}" for one in self.parts)
         return f"'{''.join(pieces)}'"
 
 
@@ -119,7 +119,7 @@ class Member(_Node):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.of}.{self.name}"
+        return f"{_grouped(self.of)}.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Index(_Node):
     index: "Value"
 
     def __str__(self) -> str:
-        return f"{self.of}[{self.index}]"
+        return f"{_grouped(self.of)}[{self.index}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class Call(_Node):
     on: "Value | None" = None
 
     def __str__(self) -> str:
-        called = f"{self.on}.{self.function}" if self.on else self.function
+        called = f"{_grouped(self.on)}.{self.function}" if self.on else self.function
         return f"{called}({', '.join(map(str, self.arguments))})"
 
 
@@ -154,9 +154,9 @@ class Operation(_Node):
     def __str__(self) -> str:
         match self.operands:
             case (only,):
-                return f"{self.operator}{only}"
+                return f"{self.operator}{_grouped(only)}"
             case _:
-                return f" {self.operator} ".join(map(str, self.operands))
+                return f" {self.operator} ".join(map(_grouped, self.operands))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,8 @@ class Choice(_Node):
     otherwise: "Value"
 
     def __str__(self) -> str:
-        return f"{self.condition} ? {self.then} : {self.otherwise}"
+        then, otherwise = _grouped(self.then), _grouped(self.otherwise)
+        return f"{self.condition} ? {then} : {otherwise}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +198,18 @@ type Value = (
     | Choice
     | Loop
 )
+
+
+def _escaped(text: str) -> str:
+    """The inside of a text as Bicep spells it, so that no text reads like another, or like two
+    lines."""
+    plain = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
+    return plain.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+
+
+def _grouped(value: Value) -> str:
+    """The value as a part of an expression: in parentheses if it is one itself."""
+    return f"({value})" if isinstance(value, Operation | Choice) else str(value)
 
 
 def parts_of(value: Value) -> Iterator[Value]:  # noqa: C901 - one case for each kind of value

@@ -127,6 +127,7 @@ MUTANTS: Final = (
         "resource app 'Microsoft.Web/sites@2025-03-01' = {",
         "resource app 'Microsoft.Web/sites@2025-03-01' = if (false) {",
         "site-missing",
+        also("scope", "output-value", "setting-value"),
     ),
     # settings
     Mutant(
@@ -180,6 +181,7 @@ MUTANTS: Final = (
         "entraOnBehalfOf ? 'true' : 'false'",
         "entraOnBehalfOf",
         "property-type",
+        also("setting-value"),
     ),
     Mutant(
         "secret in a setting",
@@ -478,6 +480,7 @@ MUTANTS: Final = (
         "output hostAccountName string = hostAccount.listKeys().keys[0].value",
         "secret-output",
         also(
+            "output-value",
             "secret-read",
             "existing-unknown",
             "private-endpoint-missing",
@@ -525,6 +528,7 @@ MUTANTS: Final = (
         "= stack.outputs.DATA_ACCOUNT_NAME",
         "= stack.outputs.HOST_ACCOUNT_NAME",
         "output-differs",
+        also("output-value"),
     ),
     Mutant(
         "parameters swapped",

@@ -105,6 +105,7 @@ MUTANTS: Final = (
         "metricName: rule.metric",
         "metricName: rule.metrc",
         "member-unknown",
+        also("alert-metric"),
     ),
     Mutant(
         "item that is not there",
@@ -185,6 +186,7 @@ MUTANTS: Final = (
         "output WORKSPACE_NAME string = monitoring.outputs.workspaceName",
         "output WORKSPACE_NAME string = monitoring.outputs.workspace",
         "module-output-unknown",
+        also("output-value"),
     ),
     Mutant(
         "module of a registry",
@@ -293,6 +295,7 @@ MUTANTS: Final = (
         "windowSize: 'PT1H'",
         "windowSize: 'PT2H'",
         "property-value",
+        also("alert-window"),
     ),
     Mutant(
         "type misspelt",

@@ -217,6 +217,7 @@ MUTANTS: Final = (
         "'stflrcopy${token}'",
         "storage-account-unknown",
         also(
+            "output-value",
             "storage-account-missing",
             "lock-missing",
             "lock-unknown",
@@ -230,7 +231,14 @@ MUTANTS: Final = (
         "resource hostAccount 'Microsoft.Storage/storageAccounts@2025-06-01' = {",
         "resource hostAccount 'Microsoft.Storage/storageAccounts@2025-06-01' = if (false) {",
         "storage-account-missing",
-        also("private-endpoint-missing", "existing-unknown", "site-package", "read-of-nothing"),
+        also(
+            "output-value",
+            "setting-value",
+            "private-endpoint-missing",
+            "existing-unknown",
+            "site-package",
+            "read-of-nothing",
+        ),
     ),
     # tables and containers
     Mutant("table missing", _STORAGE, "  'runs'\n", "", "table-missing"),
@@ -331,7 +339,14 @@ MUTANTS: Final = (
         "resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {",
         "resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = if (false) {",
         "vault-missing",
-        also("private-endpoint-missing", "existing-unknown", "setting-value", "read-of-nothing"),
+        also(
+            "scope",
+            "output-value",
+            "private-endpoint-missing",
+            "existing-unknown",
+            "setting-value",
+            "read-of-nothing",
+        ),
     ),
     Mutant(
         "no key",

@@ -5,6 +5,7 @@ by their numbers in docs/promises.md.
 from typing import Final
 
 from tools.infra.policies import (
+    alert_limits,
     alerts,
     entry,
     guard,
@@ -12,10 +13,12 @@ from tools.infra.policies import (
     network,
     residency,
     roles,
+    scopes,
     secrets,
     settings,
     site,
     storage,
+    subnets,
     vault,
 )
 from tools.infra.policies.rules import Rule
@@ -23,14 +26,17 @@ from tools.infra.policies.rules import Rule
 RULES: Final[tuple[Rule, ...]] = (
     *entry.RULES,
     *residency.RULES,
+    *scopes.RULES,
     *storage.RULES,
     *vault.RULES,
     *monitoring.RULES,
     *site.RULES,
     *settings.RULES,
     *network.RULES,
+    *subnets.RULES,
     *roles.RULES,
     *guard.RULES,
     *alerts.RULES,
+    *alert_limits.RULES,
     *secrets.RULES,
 )

@@ -1,36 +1,56 @@
 """The two templates that are deployed: the same parameters, passed on, and the promised outputs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from tools.infra.deployment import Deployment
 from tools.infra.findings import Finding
-from tools.infra.policies.rules import Rule, home
+from tools.infra.policies.monitoring import WORKSPACE
+from tools.infra.policies.network import NETWORK
+from tools.infra.policies.roles_played import base_address, spelt
+from tools.infra.policies.rules import Rule, home, named
+from tools.infra.policies.site import SITE
+from tools.infra.policies.storage import ACCOUNT, BACKUP, DATA, HOST
+from tools.infra.policies.vault import VAULT
 from tools.infra.template import Param, Template
-from tools.infra.values import Name, Object
+from tools.infra.values import Name, Object, Scalar, Value, is_literal
 
 _STACK: Final = "stack"
 _OF_MAIN_ALONE: Final = frozenset({"environmentName", "assignLocationPolicy"})
 
-OUTPUTS: Final = frozenset(
-    {
-        "AZURE_LOCATION",
-        "AZURE_RESOURCE_GROUP",
-        "BACKUP_ACCOUNT_NAME",
-        "DATA_ACCOUNT_NAME",
-        "EGRESS_ADDRESS",
-        "FUNCTION_APP_NAME",
-        "HOST_ACCOUNT_NAME",
-        "IDENTITY_CLIENT_ID",
-        "IDENTITY_PRINCIPAL_ID",
-        "KEY_VAULT_NAME",
-        "PUBLIC_BASE_URL",
-        "SALESFORCE_CALLBACK_URL",
-        "OPERATOR_SUBNET_ID",
-        "WORKSPACE_NAME",
-    }
-)
+_READ: Final = {
+    "AZURE_LOCATION": "location",
+    "AZURE_RESOURCE_GROUP": "resourceGroup().name",
+    "EGRESS_ADDRESS": "egressAddress.properties.ipAddress",
+    "IDENTITY_CLIENT_ID": "identity.properties.clientId",
+    "IDENTITY_PRINCIPAL_ID": "identity.properties.principalId",
+}
+_NAMES: Final = {
+    "BACKUP_ACCOUNT_NAME": (ACCOUNT, BACKUP),
+    "DATA_ACCOUNT_NAME": (ACCOUNT, DATA),
+    "FUNCTION_APP_NAME": (SITE, ""),
+    "HOST_ACCOUNT_NAME": (ACCOUNT, HOST),
+    "KEY_VAULT_NAME": (VAULT, ""),
+    "WORKSPACE_NAME": (WORKSPACE, ""),
+}
+"""The resource of each name, by its type and how its name begins."""
+_ADDRESSES: Final = frozenset({"PUBLIC_BASE_URL", "SALESFORCE_CALLBACK_URL"})
+_CALLBACK: Final = "/v1/salesforce/callback"
+_OPERATORS: Final = "OPERATOR_SUBNET_ID"
+
+OUTPUTS: Final = _READ.keys() | _NAMES.keys() | _ADDRESSES | {_OPERATORS}
 """What the set-up guide, azd and the workflows read."""
+
+CLOSED: Final[Mapping[str, Scalar]] = {
+    "assignLocationPolicy": True,
+    "entraAcceptV1Tokens": False,
+    "lockResources": True,
+    "operatorAddresses": "",
+}
+"""What is the default of parameters that open something, or leave something unguarded."""
+_GUARDED: Final = ("assignLocationPolicy", "lockResources")
+"""policies/guard.py looks at these."""
+NO_DEFAULT: Final = "allowedTenants"
 
 
 def outputs(deployment: Deployment) -> Iterator[Finding]:
@@ -40,6 +60,41 @@ def outputs(deployment: Deployment) -> Iterator[Finding]:
         yield Finding(home(deployment), "output-missing", name)
     for name in sorted(given.keys() - OUTPUTS):
         yield Finding(given[name].at, "output-unknown", f"{name} is read by nobody")
+
+
+def output_values(deployment: Deployment) -> Iterator[Finding]:
+    """F4, F12: each is what it is called, because people act on it: they admit the address, seed
+    the vault, register the callback."""
+    for name, value in deployment.outputs.items():
+        if name in OUTPUTS and not _is(deployment, name, value):
+            at = deployment.root.outputs[name].at
+            yield Finding(at, "output-value", f"{name} is {spelt(deployment, value)}")
+
+
+def _is(deployment: Deployment, name: str, value: Value) -> bool:
+    if name in _NAMES:
+        resource = named(deployment, *_NAMES[name])
+        return resource is not None and value == resource.get("name")
+    base = base_address(deployment)
+    network = next(iter(deployment.created(NETWORK)), None)
+    wanted = {
+        **_READ,
+        "PUBLIC_BASE_URL": base,
+        "SALESFORCE_CALLBACK_URL": f"'${{{base}}}{_CALLBACK}'",
+        _OPERATORS: f"resourceId('{NETWORK}/subnets', {network and network.get('name')}, "
+        "'operators')",
+    }
+    return spelt(deployment, value) == wanted[name]
+
+
+def defaults(deployment: Deployment) -> Iterator[Finding]:
+    """F12, F13, F20, F21: nothing is open, or unguarded, because somebody left something out."""
+    for name, param in deployment.root.params.items():
+        open_ = param.default is not None if name == NO_DEFAULT else False
+        if name in CLOSED and name not in _GUARDED:
+            open_ = not is_literal(param.default, CLOSED[name])
+        if open_:
+            yield Finding(param.at, "default-open", f"{name} is {param.default} by default")
 
 
 def same_parameters(deployment: Deployment) -> Iterator[Finding]:
@@ -78,4 +133,4 @@ def _says(param: Param) -> tuple[str, ...]:
     return (param.type, str(param.default), *map(str, param.decorators))
 
 
-RULES: Final[tuple[Rule, ...]] = (outputs, same_parameters)
+RULES: Final[tuple[Rule, ...]] = (outputs, output_values, defaults, same_parameters)

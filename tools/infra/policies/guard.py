@@ -22,6 +22,11 @@ _OPTIONS: Final = {
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups": "privateEndpoints",
 }
 """What is there on a condition, and the one parameter that it is."""
+_TOLD: Final = (
+    ("timeGrain", "Monthly"),
+    ("notifications.spent80.threshold", 80),
+    ("notifications.expected100.threshold", 100),
+)
 _ON: Final = ("assignLocationPolicy", "serviceHealthAlert")
 
 
@@ -62,6 +67,8 @@ def budget(deployment: Deployment) -> Iterator[Finding]:
             if told != ["alertEmail"] or not is_literal(step(entry.value, "enabled"), wanted=True):
                 message = f"{name} has to be on, and to tell alertEmail"
                 yield Finding(entry.key_at, "budget-silent", message)
+        for path, wanted in _TOLD:
+            yield from Must("budget-silent", f"properties.{path}", (wanted,)).findings(one)
         if str(one.get("properties.amount")) != "monthlyBudget":
             at = one.where("properties.amount")
             yield Finding(at, "budget-amount", "the amount is the parameter monthlyBudget")

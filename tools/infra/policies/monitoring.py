@@ -33,7 +33,8 @@ https://learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure"""
 
 _AUDITED: Final = {
     "Microsoft.KeyVault/vaults": {"audit", "allLogs"},
-    "Microsoft.Storage/storageAccounts/tableServices": {"audit", "allLogs"},
+    "Microsoft.Storage/storageAccounts/blobServices": {"allLogs"},
+    "Microsoft.Storage/storageAccounts/tableServices": {"allLogs"},
     "Microsoft.Web/sites": {"FunctionAppLogs"},
 }
 
@@ -44,11 +45,14 @@ def retention(deployment: Deployment) -> Iterator[Finding]:
         deployment,
         WORKSPACE,
         Must("workspace-retention", "properties.retentionInDays", (LOG_DAYS,)),
+        Must("workspace-cap", "properties.workspaceCapping", (None,)),
+        Must("workspace-local-auth", "properties.features.disableLocalAuth", (True,)),
         Must("workspace-purge", "properties.features.immediatePurgeDataOn30Days", (True,)),
     )
     yield from each_must(
         deployment,
         LOG_TABLE,
+        Must("table-plan", "properties.plan", ("Analytics",)),
         Must("table-retention", "properties.retentionInDays", (LOG_DAYS,)),
         Must("table-retention", "properties.totalRetentionInDays", (LOG_DAYS,)),
     )
@@ -66,6 +70,7 @@ def component(deployment: Deployment) -> Iterator[Finding]:
         COMPONENT,
         Must("insights-local-auth", "properties.DisableLocalAuth", (True,)),
         Must("insights-ip-masking", "properties.DisableIpMasking", (False, None)),
+        Must("insights-sampling", "properties.SamplingPercentage", (None,)),
         Must("insights-ingestion", "properties.IngestionMode", ("LogAnalytics",)),
     )
     for one in deployment.created(COMPONENT):
@@ -87,6 +92,16 @@ def diagnostics(deployment: Deployment) -> Iterator[Finding]:
             if not any(_logs(deployment, one) & categories for one in mine):
                 message = f"{title(resource)} does not log {' or '.join(sorted(categories))}"
                 yield Finding(resource.at, "diagnostics-missing", message)
+    for one in settings:
+        yield from _table(deployment, one)
+
+
+def _table(deployment: Deployment, setting: Deployed) -> Iterator[Finding]:
+    """The vault's into the table of its own, which the runbooks query."""
+    scope = deployment.target(setting.get("scope"))
+    if scope is not None and scope.type == "Microsoft.KeyVault/vaults":
+        path = "properties.logAnalyticsDestinationType"
+        yield from Must("diagnostics-table", path, ("Dedicated",)).findings(setting)
 
 
 def _logs(deployment: Deployment, setting: Deployed) -> set[str]:

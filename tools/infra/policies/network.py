@@ -98,8 +98,6 @@ def _subnet(subnet: Object) -> Iterator[Finding]:
         if not any(is_literal(one, wanted) for one in services):
             message = f"{wanted}: its firewall would not know the app by its subnet"
             yield Finding(subnet.at, "subnet-service-endpoint", message)
-    if subnet.get("networkSecurityGroup") is None:
-        yield Finding(subnet.at, "subnet-security-group", "the app's subnet has no rules")
 
 
 def _size(prefix: Value | None) -> int | None:

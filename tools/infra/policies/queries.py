@@ -20,6 +20,35 @@ CODES: Final = frozenset(
 )
 
 
+_EVENT_FORM: Final = re.compile(
+    r'AppTraces \| where Message == "\w+"(?: and SeverityLevel >= 3)?'
+    r'(?: or \(Message == "\w+" and Properties\.code == "\w+"\))?'
+)
+_SILENCE_FORM: Final = (
+    r"AppTraces \| where isnotempty\(Properties\.\w+\)"
+    r" \| summarize Known = countif\(TimeGenerated < ago\({hours}h\)\),"
+    r' Gone = countif\(Message == "key_destroyed"\),'
+    r' Seen = countif\(Message == "{event}"{succeeded} and TimeGenerated > ago\({hours}h\)\)'
+    r" by Tenant = tostring\(Properties\.\w+\)"
+    r" \| where Known > 0 and Gone == 0 and Seen == 0"
+)
+SILENCES: Final = {
+    "backup-silent": _SILENCE_FORM.format(
+        hours=26,
+        event="backup",
+        succeeded=r" and isempty\(Properties\.outcome\) and SeverityLevel < 3",
+    ),
+    "retention-silent": _SILENCE_FORM.format(hours=3, event="retention_cleanup", succeeded=""),
+}
+"""Alerts that something did not happen: the form of each one's query, hours included."""
+
+
+def well_formed(query: str, silence: str | None) -> bool:
+    """Whether the query has the one form that is known to work: over AppTraces, events by `==`."""
+    form = _EVENT_FORM if silence is None else re.compile(silence)
+    return form.fullmatch(query) is not None
+
+
 def events_in(query: str) -> frozenset[str]:
     """The events that the query asks for by name."""
     return frozenset(value for column, value in _compared(query) if column == "Message")

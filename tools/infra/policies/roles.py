@@ -1,6 +1,5 @@
 """What the app's identity may do: these seven things on these seven scopes, and nothing else."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -54,7 +53,8 @@ _WANTED: Final = {
     ("Key Vault Crypto User", "Microsoft.KeyVault/vaults/keys", "receipt-signing"),
     ("Monitoring Metrics Publisher", "Microsoft.Insights/components", "appi-flowrunner-"),
 }
-_GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_QUALIFIED: Final = ("condition", "conditionVersion", "delegatedManagedIdentityResourceId")
+"""What would make an assignment another than it reads."""
 
 
 def exact(deployment: Deployment) -> Iterator[Finding]:
@@ -71,16 +71,28 @@ def exact(deployment: Deployment) -> Iterator[Finding]:
         elif given not in _WANTED:
             message = f"{role} on {place[1] or place[0]} is not among what the app needs"
             yield Finding(one.where("scope"), "role-unwanted", message)
+        if given in found:
+            yield Finding(one.at, "role-twice", f"{role} on {place[1]} is assigned twice")
+        for name in _QUALIFIED:
+            yield from Must("role-condition", f"properties.{name}", (None,)).findings(one)
         found.add(given)
     for role, _, name in sorted(_WANTED - found):
         yield Finding(home(deployment, ASSIGNMENT), "role-missing", f"{role} on {name}")
 
 
 def _role(assignment: Deployed) -> str:
-    definition = assignment.get("properties.roleDefinitionId")
-    guids = _GUID.findall(str(definition))
-    known = {**_ROLES, **_WIDE}
-    return known.get(guids[0], guids[0]) if guids else str(definition)
+    """The role's name; whatever else is written there, if it is not the id of a built-in role."""
+    match assignment.get("properties.roleDefinitionId"):
+        case Call(
+            function="subscriptionResourceId",
+            arguments=(
+                Literal(value="Microsoft.Authorization/roleDefinitions"),
+                Literal(value=str(guid)),
+            ),
+        ):
+            return _ROLES.get(guid) or _WIDE.get(guid.lower()) or guid
+        case other:
+            return str(other)
 
 
 def wide_roles(deployment: Deployment) -> Iterator[Finding]:
@@ -112,8 +124,9 @@ def stable_names(deployment: Deployment) -> Iterator[Finding]:
     """Names are made of scope, principal and role, so a second deployment finds the first one's."""
     for one in deployment.created(ASSIGNMENT):
         match one.get("name"):
-            case Call(function="guid", arguments=(scope, _, role)) if _names_scope(one, scope):
-                if str(role).strip("'") in str(one.get("properties.roleDefinitionId")):
+            case Call(function="guid", arguments=(scope, who, role)) if _names_scope(one, scope):
+                whole = who == one.get("properties.principalId")
+                if whole and str(role).strip("'") in str(one.get("properties.roleDefinitionId")):
                     continue
             case _:
                 pass

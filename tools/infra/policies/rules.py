@@ -13,7 +13,8 @@ type Rule = Callable[[Deployment], Iterator[Finding]]
 
 @dataclass(frozen=True, slots=True)
 class Must:
-    """A property that has to be one of these literals, whatever parameters are given."""
+    """A property that has to be one of these literals, whatever parameters are given; None: it is
+    not given."""
 
     code: str
     path: str
@@ -21,11 +22,17 @@ class Must:
 
     def findings(self, resource: Deployed) -> Iterator[Finding]:
         for value in resource.outcomes(self.path):
-            if not any(is_literal(value, wanted) for wanted in self.allowed):
-                wanted = " or ".join(map(str, self.allowed))
-                given = "not given" if value is None else str(value)
-                message = f"{title(resource)}: {self.path} has to be {wanted}, and is {given}"
+            absent = value is None and None in self.allowed
+            if not absent and not any(is_literal(value, wanted) for wanted in self.allowed):
+                wanted = " or ".join(map(_said, self.allowed))
+                message = (
+                    f"{title(resource)}: {self.path} has to be {wanted}, and is {_said(value)}"
+                )
                 yield Finding(resource.where(self.path), self.code, message)
+
+
+def _said(value: Value | Scalar) -> str:
+    return "not given" if value is None else str(value)
 
 
 def title(resource: Deployed) -> str:

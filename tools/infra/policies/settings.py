@@ -5,12 +5,13 @@ from dataclasses import fields
 from typing import Final
 
 from shared.settings import Settings
-from tools.infra.deployed import Deployed
 from tools.infra.deployment import Deployment
 from tools.infra.findings import Finding
-from tools.infra.policies.rules import Rule, home
+from tools.infra.policies.roles_played import base_address, spelt
+from tools.infra.policies.rules import Rule, home, named
 from tools.infra.policies.site import SITE
-from tools.infra.values import Literal, Object, Parameter, Value, outcomes, walk
+from tools.infra.policies.storage import ACCOUNT, HOST
+from tools.infra.values import Literal, Object, Value, outcomes
 
 SETTINGS: Final = "Microsoft.Web/sites/config"
 
@@ -68,15 +69,6 @@ _FROM: Final = {
 }
 """Where values come from, by the roles that resources play."""
 
-_PLAYS: Final = {
-    "stflrhost": "hostAccount",
-    "stflrdata": "dataAccount",
-    "stflrback": "backupAccount",
-    "kv-flr-": "vault",
-    "id-flowrunner-": "identity",
-    "appi-flowrunner-": "insights",
-}
-
 
 def names(deployment: Deployment) -> Iterator[Finding]:
     """The settings that `shared/settings.py` reads and those of the platform; each is there."""
@@ -127,31 +119,22 @@ def literal_values(deployment: Deployment) -> Iterator[Finding]:
 
 def _fits(deployment: Deployment, name: str, value: Value) -> bool:
     if name in _FROM:
-        return _spelt(deployment, value) == _FROM[name]
+        return spelt(deployment, value) == _FROM[name]
     if name == "AzureWebJobsStorage__accountName":
-        return str(value).strip("'").startswith("stflrhost")
-    params = {part.name for part in walk(value) if isinstance(part, Parameter)}
-    own = _camel(name)
-    return own in params and params <= {own, "location"}
+        host = named(deployment, ACCOUNT, HOST)
+        return host is not None and value == host.get("name")
+    if name == "PUBLIC_BASE_URL":
+        return str(value) == base_address(deployment)
+    own = camel(name)
+    param = deployment.root.params.get(own)
+    flag = param is not None and param.type == "bool"
+    return str(value) == (f"{own} ? 'true' : 'false'" if flag else own)
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
     """ENTRA_CLIENT_ID is entraClientId."""
     first, *rest = name.lower().split("_")
     return first + "".join(word.capitalize() for word in rest)
-
-
-def _spelt(deployment: Deployment, value: Value) -> str:
-    """The value with its resources called by the roles they play."""
-    text = str(value)
-    for resource in deployment.resources:
-        if (role := _role(resource)) is not None:
-            text = text.replace(f"<{resource.key}>", role)
-    return text
-
-
-def _role(resource: Deployed) -> str | None:
-    return next((role for start, role in _PLAYS.items() if resource.name.startswith(start)), None)
 
 
 RULES: Final[tuple[Rule, ...]] = (names, values, literal_values)

@@ -6,9 +6,9 @@ from typing import Final
 from tools.infra.deployed import Deployed
 from tools.infra.deployment import Deployment
 from tools.infra.findings import Finding
-from tools.infra.policies.rules import Must, Rule, each_must, home, named, title
+from tools.infra.policies.rules import Must, Rule, each_must, home, items_of, named, step, title
 from tools.infra.policies.storage import ACCOUNT, HOST
-from tools.infra.values import Literal, Member, Object, Parameter, Value, walk
+from tools.infra.values import Literal, Member, Object, Parameter, Value, is_literal, walk
 
 SITE: Final = "Microsoft.Web/sites"
 PLAN: Final = "Microsoft.Web/serverfarms"
@@ -30,6 +30,11 @@ _MUSTS: Final = (
     Must("site-identity", f"{_STORAGE}.authentication.type", ("UserAssignedIdentity",)),
     Must("site-runtime", "properties.functionAppConfig.runtime.name", ("python",)),
     Must("site-runtime", "properties.functionAppConfig.runtime.version", ("3.13",)),
+    Must("site-off", "properties.enabled", (True, None)),
+    Must("site-off", "properties.publicNetworkAccess", ("Enabled",)),
+    Must("site-command", "properties.siteConfig.appCommandLine", (None,)),
+    Must("site-settings", "properties.siteConfig.appSettings", (None,)),
+    Must("site-settings", "properties.siteConfig.connectionStrings", (None,)),
     Must("site-kind", "kind", ("functionapp,linux",)),
 )
 
@@ -144,6 +149,10 @@ def scale(deployment: Deployment) -> Iterator[Finding]:
         if one.get(path) is None:
             message = "without perInstanceConcurrency an instance serves one request at a time"
             yield Finding(one.where(path), "site-concurrency", message)
+        for warm in one.outcomes(f"{_SCALE}.alwaysReady"):
+            if any(not is_literal(step(group, "name"), "http") for group in items_of(warm)):
+                at = one.where(f"{_SCALE}.alwaysReady")
+                yield Finding(at, "site-always-ready", "requests are served by the group http")
         yield from _sizes(deployment, one)
 
 

@@ -28,6 +28,13 @@ _MUSTS: Final = (
     Must("storage-firewall", "properties.networkAcls.defaultAction", ("Deny",)),
     Must("storage-copy-scope", "properties.allowedCopyScope", ("AAD",)),
     Must("storage-kind", "kind", ("StorageV2",)),
+    Must("storage-way-in", "properties.networkAcls.resourceAccessRules", (None,)),
+    Must("storage-way-in", "properties.isLocalUserEnabled", (False, None)),
+    Must("storage-way-in", "properties.isSftpEnabled", (False, None)),
+    Must("storage-way-in", "properties.isHnsEnabled", (False, None)),
+    Must("storage-way-in", "properties.isNfsV3Enabled", (False, None)),
+    Must("storage-encryption", "properties.encryption.keySource", ("Microsoft.Storage",)),
+    Must("storage-encryption", "properties.encryption.requireInfrastructureEncryption", (True,)),
 )
 
 _NOTHING_KEPT: Final = (
@@ -42,6 +49,15 @@ _NOTHING_KEPT: Final = (
 def accounts(deployment: Deployment) -> Iterator[Finding]:
     """F7, F12, F13, F20: Entra ID is the only way in, over TLS 1.2, through a firewall."""
     yield from each_must(deployment, ACCOUNT, *_MUSTS)
+
+
+def bypass(deployment: Deployment) -> Iterator[Finding]:
+    """F20: no service of Azure has business with data or backups."""
+    for start in (DATA, BACKUP):
+        account = named(deployment, ACCOUNT, start)
+        if account is not None:
+            path = "properties.networkAcls.bypass"
+            yield from Must("storage-bypass", path, ("None",)).findings(account)
 
 
 def three_accounts(deployment: Deployment) -> Iterator[Finding]:
@@ -174,6 +190,7 @@ def _account_of(deployment: Deployment, resource: Deployed) -> Deployed | None:
 
 RULES: Final[tuple[Rule, ...]] = (
     accounts,
+    bypass,
     three_accounts,
     table_keys,
     tables,

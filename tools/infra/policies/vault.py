@@ -17,9 +17,14 @@ _MUSTS: Final = (
     Must("vault-rbac", "properties.enableRbacAuthorization", (True,)),
     Must("vault-purge-protection", "properties.enablePurgeProtection", (True,)),
     Must("vault-soft-delete", "properties.enableSoftDelete", (True,)),
+    Must("vault-soft-delete", "properties.softDeleteRetentionInDays", (90,)),
+    Must("vault-made-anew", "properties.createMode", ("default", None)),
     Must("vault-firewall", "properties.networkAcls.defaultAction", ("Deny",)),
     Must("vault-template-access", "properties.enabledForTemplateDeployment", (False, None)),
 )
+
+
+_EVERY_YEAR: Final = "[{ trigger: { timeAfterCreate: 'P1Y' }, action: { type: 'rotate' } }]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,13 @@ class _Key:
     operations: frozenset[str]
     rotates: bool
 
+
+_USABLE: Final = (
+    Must("key-enabled", "properties.attributes.enabled", (True,)),
+    Must("key-enabled", "properties.attributes.nbf", (None,)),
+    Must("key-exportable", "properties.release_policy", (None,)),
+)
+"""On, from the start; and released to no other service."""
 
 _KEYS: Final = {
     "tenant-kek": _Key(
@@ -47,6 +59,10 @@ def vault(deployment: Deployment) -> Iterator[Finding]:
         message = f"a deployment has one vault, not {len(vaults)}"
         yield Finding(home(deployment, VAULT, KEY), "vault-missing", message)
     for one in vaults:
+        tenant = one.get("properties.tenantId")
+        if str(tenant) != "subscription().tenantId":
+            at = one.where("properties.tenantId")
+            yield Finding(at, "vault-tenant", f"the vault trusts {tenant}, not its own tenant")
         if one.get("properties.accessPolicies") is not None:
             at = one.where("properties.accessPolicies")
             yield Finding(at, "vault-rbac", "access policies beside the roles")
@@ -68,6 +84,8 @@ def keys(deployment: Deployment) -> Iterator[Finding]:
 def _key(key: Deployed, wanted: _Key) -> Iterator[Finding]:
     for name, value in wanted.properties.items():
         yield from Must("key-type", f"properties.{name}", (value,)).findings(key)
+    for must in _USABLE:
+        yield from must.findings(key)
     operations = key.get("properties.keyOps")
     given = operations.items if isinstance(operations, Array) else ()
     if {one.value for one in given if isinstance(one, Literal)} != wanted.operations:
@@ -87,10 +105,8 @@ def _key(key: Deployed, wanted: _Key) -> Iterator[Finding]:
 def _rotation(key: Deployed, wanted: _Key) -> Iterator[Finding]:
     """B1, F7: the wrapping key gets new versions by itself; expiry stays out of it."""
     actions = key.get("properties.rotationPolicy.lifetimeActions")
-    given = str(actions) if actions is not None else ""
-    rotates = "type: 'rotate'" in given and "timeAfterCreate: 'P" in given
-    if wanted.rotates and not rotates:
-        message = f"{title(key)} needs a rotation policy by time after creation"
+    if (str(actions) == _EVERY_YEAR) is not wanted.rotates:
+        message = f"{title(key)}: {'one version a year' if wanted.rotates else 'no rotation'}"
         yield Finding(key.where("properties.rotationPolicy"), "key-rotation", message)
     if text_of(key, "properties.rotationPolicy.attributes.expiryTime") is not None:
         at = key.where("properties.rotationPolicy.attributes.expiryTime")
