@@ -150,8 +150,8 @@ def _browser_nonce(req: func.HttpRequest) -> Secret | None:
 def _answer_to(arrival: Arrival, origins: Sequence[str]) -> func.HttpResponse:
     """Home to the add-in's page, or where none is known, a page of ours; the cookie goes.
 
-    It stays where the state was not even looked at: then the same address, asked again a little
-    later, goes on from here. (A kind of TooManyRequestsError is Salesforce's, and comes after.)
+    It stays where the state was none of ours while states were being guessed: nothing was begun
+    that it belongs to. (A kind of TooManyRequestsError is Salesforce's, and comes after.)
     """
     if type(arrival.failure) is TooManyRequestsError:
         return connect_page(arrival, origins)

@@ -50,13 +50,18 @@ class SecretVersion:
     id: str
     secret: Secret
     created_at: datetime
+    updated_at: datetime | None = None
     not_before: datetime | None = None
     expires_at: datetime | None = None
 
     @property
     def offered_since(self) -> datetime:
-        """When whoever reads the vault could first find it there, usable."""
-        return max(self.created_at, self.not_before or self.created_at)
+        """Since when whoever reads the vault has surely found it there, usable.
+
+        The vault does not say when a version was enabled, but when it was last changed: that was
+        then or later."""
+        times = (self.created_at, self.updated_at, self.not_before)
+        return max(time for time in times if time is not None)
 
     def is_usable(self, now: datetime) -> bool:
         """Whether it is valid now: the beginning belongs to it, the end does not."""

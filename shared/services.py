@@ -343,7 +343,8 @@ class Services:
 
     @cached_property
     def _guesses(self) -> RateLimit[TenantId]:
-        """Of one-time codes that nobody was given, by the tenant that they name."""
+        """One-time codes that were not there when they were looked up, by the tenant that they
+        name. Each has cost its look into the store: this refuses no code that is there."""
         return RateLimit(per_minute=600, burst=100)
 
     @cached_property

@@ -117,24 +117,3 @@ def test_memory_is_bounded_by_forgetting_who_was_quiet_longest() -> None:
     assert taken(limit, "quiet", 1) == 1  # forgotten, so as new
     assert taken(limit, "caller-49999", 1) == 0
     assert len(limit._buckets) == 50_000
-
-
-def test_what_is_given_back_can_be_taken_again() -> None:
-    limit = RateLimit[str](per_minute=60, burst=2, clock=Seconds())
-
-    for _ in range(50):
-        limit.take("alice")
-        limit.give_back("alice")
-
-    assert taken(limit, "alice", 20) == 2
-
-
-def test_nothing_is_saved_by_giving_back() -> None:
-    limit = RateLimit[str](per_minute=60, burst=2, clock=Seconds())
-    limit.take("alice")
-    for _ in range(50):
-        limit.give_back("alice")
-        limit.give_back("bob")
-
-    assert taken(limit, "alice", 20) == 2
-    assert taken(limit, "bob", 20) == 2

@@ -31,6 +31,7 @@ TENANT_KEK: Final = "tenant-kek"
 _CACHE_SECONDS: Final = 600.0
 _DEADLINE_SECONDS: Final = 10.0
 _COOLDOWN_SECONDS: Final = 60.0
+_FAILURE_SECONDS: Final = 2.0
 CLIENT_OPTIONS: Final = {
     "retry_total": 2,
     "retry_backoff_factor": 0.2,
@@ -120,14 +121,24 @@ class KeyVaultSecrets:
         self._read_again: TimedCache[str, bool] = TimedCache(
             size=20, seconds=_COOLDOWN_SECONDS, clock=monotonic_clock
         )
+        self._has_failed: TimedCache[str, bool] = TimedCache(
+            size=20, seconds=_FAILURE_SECONDS, clock=monotonic_clock
+        )
 
     async def current(self, name: str) -> Secret:
         """The newest version of a secret. Raises KeyVaultFailedError."""
         return await self._current.get(name, lambda: self._read(name, None))
 
     async def newest_two(self, name: str) -> Sequence[SecretVersion]:
-        """The newest two versions that were enabled and valid when they were read, at most ten
-        minutes ago, newest first."""
+        """Of the newest two versions that had begun when they were read, at most ten minutes ago,
+        those that were enabled and not over; newest first, and perhaps none.
+
+        An older one does not take the place of one of the two that was disabled or is over: it was
+        retired, perhaps because it leaked. Raises KeyVaultFailedError: without asking the vault, if
+        that failed in the last two seconds, for whoever sends an invented session gets here.
+        """
+        if self._versions.peek(name) is None and self._has_failed.peek(name):
+            raise KeyVaultFailedError
         return await self._versions.get(name, lambda: self._read_newest_two(name))
 
     async def newest_two_by_now(self, name: str) -> Sequence[SecretVersion]:
@@ -146,25 +157,36 @@ class KeyVaultSecrets:
         return True
 
     async def _read_newest_two(self, name: str) -> Sequence[SecretVersion]:
+        try:
+            return [
+                SecretVersion(
+                    id=str(version.version),
+                    secret=await self._read(name, version.version),
+                    created_at=created_at,
+                    updated_at=version.updated_on,
+                    not_before=version.not_before,
+                    expires_at=version.expires_on,
+                )
+                for created_at, version in await self._list_newest_two(name)
+            ]
+        except KeyVaultFailedError:
+            self._has_failed.put(name, value=True)
+            raise
+
+    async def _list_newest_two(self, name: str) -> Sequence[tuple[datetime, SecretProperties]]:
+        """With the time at which each was made. First the two are chosen, then the unusable go."""
         now = self._clock()
-        found: list[tuple[datetime, SecretProperties]] = []
+        begun: list[tuple[datetime, SecretProperties]] = []
         async with vault_call():
             async for version in self._client.list_properties_of_secret_versions(name):
-                if version.enabled and version.version and version.created_on:
-                    is_early = version.not_before is not None and version.not_before > now
-                    is_over = version.expires_on is not None and version.expires_on <= now
-                    if not is_early and not is_over:
-                        found.append((version.created_on, version))
-        found.sort(key=lambda one: one[0], reverse=True)
+                has_begun = version.not_before is None or version.not_before <= now
+                if has_begun and version.version and version.created_on:
+                    begun.append((version.created_on, version))
+        begun.sort(key=lambda one: one[0], reverse=True)
         return [
-            SecretVersion(
-                id=str(version.version),
-                secret=await self._read(name, version.version),
-                created_at=created_at,
-                not_before=version.not_before,
-                expires_at=version.expires_on,
-            )
-            for created_at, version in found[:2]
+            (created_at, version)
+            for created_at, version in begun[:2]
+            if version.enabled and (version.expires_on is None or now < version.expires_on)
         ]
 
     async def _read(self, name: str, version: str | None) -> Secret:

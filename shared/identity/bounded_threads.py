@@ -21,11 +21,11 @@ _MOST_WAITING_OF_A_USER: Final = 8
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """Whose call it is; `turn` is done when it has a thread, or is refused one."""
+    """Whose call it is; `turn` tells whether it gets a thread, once that is known."""
 
     party: str
     user: str
-    turn: "asyncio.Future[None]"
+    turn: "asyncio.Future[bool]"
 
     @property
     def who(self) -> tuple[str, str]:
@@ -84,13 +84,15 @@ class BoundedThreads:
             if not call.turn.done():
                 self._make_room(call)
             async with asyncio.timeout(seconds):
-                await call.turn
+                has_a_thread = await call.turn
         except BaseException:
             if call in self._at_work:  # had its turn, and left before it knew
                 self._release(call)
-            else:
+            elif call in self._waiting:
                 self._waiting.remove(call)
             raise
+        if not has_a_thread:
+            raise TimeoutError
 
     def _begin[T](self, call: _Call, work: Callable[[], T]) -> "asyncio.Future[T]":
         called_off = Event()
@@ -125,7 +127,7 @@ class BoundedThreads:
         while len(self._at_work) < self._threads and (call := self._next()) is not None:
             self._waiting.remove(call)
             self._at_work.append(call)
-            call.turn.set_result(None)
+            call.turn.set_result(True)
 
     def _next(self) -> _Call | None:
         of_party = Counter(each.party for each in self._at_work)
@@ -156,4 +158,5 @@ class BoundedThreads:
         if most <= of_party[call.party]:
             raise TimeoutError
         newest = next(each for each in reversed(waiting) if each.party == longest)
-        newest.turn.set_exception(TimeoutError())
+        self._waiting.remove(newest)
+        newest.turn.set_result(False)

@@ -6,12 +6,14 @@ provider, so a session in which the two disagree is refused here, and the row ca
 
 The secret rotates while the service serves. Sessions of the newest and of the previous version are
 both accepted. An instance may know the versions of ten minutes ago, so a new version does not sign
-at once, but when all have read it: fifteen minutes after it appeared (ten, and five for clocks).
+at once, but when all have read it: fifteen minutes after it appeared (ten, and five for clocks),
+or was last changed in the vault, for it may have been enabled then.
 Until then the previous one signs, and fifteen minutes later its last session is over. So:
 
 - nobody notices a rotation, if the one before is 30 minutes old (35, if clocks differ by five);
-- a version is accepted nowhere any more ten minutes after the second newer one appeared, or after
-  it was disabled in the vault; one with an end in the vault, from that moment on.
+- a version is accepted nowhere any more ten minutes after the second newer one appeared, whatever
+  becomes of those two, or after it was disabled in the vault; one with an end in the vault, from
+  that moment on.
 """
 
 import secrets
@@ -20,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import jwt
+from jwt.algorithms import HMACAlgorithm
 
 from shared.errors import (
     InvalidRequestError,
@@ -50,6 +53,7 @@ _CLAIMS: Final = frozenset(
 )
 _TENANTS_OF: Final[Mapping[Provider, str]] = {"microsoft": "ms-", "google": "g-"}
 _LEAST_KEY_CHARACTERS: Final = 32
+_LEAST_DIFFERENT_CHARACTERS: Final = 8
 _YEAR_10000: Final = 253_402_300_800  # in Unix seconds; datetime ends before it
 _LARGEST_EPOCH: Final = 1 << 63
 
@@ -104,14 +108,15 @@ class SignedSessions:
         return claims
 
     async def _signing_version(self) -> SecretVersion:
-        """The newest that everybody knows by now; the oldest, if that can be said of none."""
+        """The newest that everybody knows by now; else the one that most may know."""
         usable = self._usable(await self._secrets.newest_two(SIGNING_SECRET))
         if not usable:
             usable = self._usable(await self._secrets.newest_two_by_now(SIGNING_SECRET))
         if not usable:
             raise KeyVaultFailedError
         settled_at = self._clock() - SETTLED
-        return next((one for one in usable if one.offered_since <= settled_at), usable[-1])
+        longest_offered = min(reversed(usable), key=lambda one: one.offered_since)
+        return next((one for one in usable if one.offered_since <= settled_at), longest_offered)
 
     async def _version(self, unverified_id: str) -> SecretVersion | None:
         """Read again if it is not known: another instance may have seen a new version first."""
@@ -127,10 +132,19 @@ class SignedSessions:
 
 
 def _strong(key: Secret) -> str:
-    """HS256 wants a key of 256 bits or more (RFC 7518, 3.2). Raises KeyVaultFailedError."""
+    """HS256 wants a key of 256 bits or more (RFC 7518, 3.2). Raises KeyVaultFailedError.
+
+    Blanks and one character over and over are no key, nor is what PyJWT takes for a public one
+    (PEM, SSH, JWK): it would refuse it when signing, and call every session forged when verifying.
+    """
     text = key.reveal()
-    if len(text) < _LEAST_KEY_CHARACTERS:
+    visible = text.strip()
+    if len(visible) < _LEAST_KEY_CHARACTERS or len(set(visible)) < _LEAST_DIFFERENT_CHARACTERS:
         raise KeyVaultFailedError
+    try:
+        HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(text)
+    except jwt.InvalidKeyError:
+        raise KeyVaultFailedError from None
     return text
 
 

@@ -61,8 +61,10 @@ class FinishConnection:
     ) -> Arrival:
         """Never raises an expected failure: the browser is to be sent home in any case.
 
-        The state is used up first, whatever else is wrong: it serves one return only. Unless it
-        was not looked at, because states of this tenant are being guessed (TooManyRequestsError).
+        The state is used up first, whatever else is wrong: it serves one return only. If there is
+        none such, the failure is InvalidStateError, or TooManyRequestsError while states of this
+        tenant are being guessed. Every guess costs one read of the store, and no number of them
+        refuses a state that is right.
         """
         try:
             taken = await self._take(state)
@@ -77,11 +79,12 @@ class FinishConnection:
         return Arrival(return_to=asked["return_to"], completion=completion)
 
     async def _take(self, state: OneTimeCode) -> Pending:
-        self.guesses.take(state.tenant)
         taken = await self.pending.take(state.tenant, PendingKind.STATE, state.digest)
-        if taken is None or taken.expires_at <= self.clock():
+        if taken is None:
+            self.guesses.take(state.tenant)
             raise InvalidStateError
-        self.guesses.give_back(state.tenant)
+        if taken.expires_at <= self.clock():
+            raise InvalidStateError
         return taken
 
     async def _park(

@@ -32,14 +32,18 @@ class StartConnection:
     clock: Clock
 
     async def __call__(self, ticket: OneTimeCode) -> Departure:
-        """Raises InvalidStateError: a ticket opens one browser, once, within ten minutes. And
-        TooManyRequestsError, while tickets of this tenant are being guessed: it was not looked at.
+        """Raises InvalidStateError: a ticket opens one browser, once, within ten minutes. Or, if
+        it is none of ours while tickets of this tenant are being guessed, TooManyRequestsError.
+
+        It is looked up first, so every guess costs one read of the store, and no number of guesses
+        refuses a ticket that is right.
         """
-        self.guesses.take(ticket.tenant)
         taken = await self.pending.take(ticket.tenant, PendingKind.TICKET, ticket.digest)
-        if taken is None or taken.expires_at <= self.clock():
+        if taken is None:
+            self.guesses.take(ticket.tenant)
             raise InvalidStateError
-        self.guesses.give_back(ticket.tenant)
+        if taken.expires_at <= self.clock():
+            raise InvalidStateError
         asked = json.loads(await self.vault.open(taken.place, taken.sealed))
         verifier = Secret(secrets.token_urlsafe(64))  # 86 characters: RFC 7636 allows 43 to 128
         nonce = Secret(secrets.token_urlsafe(32))

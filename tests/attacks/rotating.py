@@ -75,6 +75,10 @@ class Deployment:
     def disable(self, version: str) -> None:
         self._shelf.get(SIGNING_SECRET, version).attributes.enabled = False
 
+    def enable(self, version: str) -> None:
+        attributes = self._shelf.get(SIGNING_SECRET, version).attributes
+        attributes.update({"enabled": True}, int(self.clock.monotonic()))
+
     def in_seconds(self, seconds: float) -> int:
         return int(self.clock.monotonic() + seconds)
 

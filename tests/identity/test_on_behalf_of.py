@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from contextlib import closing
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -70,7 +71,10 @@ async def test_many_users_at_once_are_confirmed(entra: tuple[Served, Network], m
     users = [f"8e4d1a72-95c3-4f0b-b6d8-{number:012d}" for number in range(20)]
 
     await asyncio.gather(
-        *(on_behalf_of.confirm(IDENTITY, user_token(served, oid=oid)) for oid in users)
+        *(
+            on_behalf_of.confirm(replace(IDENTITY, subject=oid), user_token(served, oid=oid))
+            for oid in users
+        )
     )
 
 

@@ -198,7 +198,7 @@ async def test_a_head_that_drips_frees_its_thread_in_time(make: Made) -> None:
         on_behalf_of = make(network)
 
         assert await all_give_up(on_behalf_of, people_of_two_tenants(THREADS)) < 1.0
-        working = on_behalf_of._threads.run("any", lambda: "free", seconds=0.5)
+        working = on_behalf_of._threads.run("any", "user", lambda: "free", seconds=0.5)
         assert await working == "free"
 
 
@@ -238,6 +238,43 @@ async def test_a_tenant_that_is_not_answered_holds_up_no_other(
     began = monotonic()
 
     await on_behalf_of.confirm(person(1, OTHER_TENANT), Secret("bob"))
+
+    assert monotonic() - began < 0.7
+    assert not stuck.done()
+    await stuck
+
+
+async def test_300_people_of_a_silent_tenant_do_not_refuse_another(
+    misbehaving: Upstream, make: Made
+) -> None:
+    make.seconds = 2.0
+    misbehaving.answer = entra_answering(by_user(alice=hanging, bob=GOOD))
+    on_behalf_of = make(misbehaving.network)
+    stuck = asyncio.create_task(
+        all_give_up(on_behalf_of, [person(number) for number in range(300)])
+    )
+    await asyncio.sleep(0.3)
+    began = monotonic()
+
+    for number in range(10):
+        await on_behalf_of.confirm(person(number, OTHER_TENANT), Secret("bob"))
+
+    assert monotonic() - began < 1.0
+    assert not stuck.done()
+    await stuck
+
+
+async def test_ten_stuck_sign_ins_of_one_user_do_not_hold_up_a_colleague(
+    misbehaving: Upstream, make: Made
+) -> None:
+    make.seconds = 2.0
+    misbehaving.answer = entra_answering(by_user(alice=hanging, bob=GOOD))
+    on_behalf_of = make(misbehaving.network)
+    stuck = asyncio.create_task(all_give_up(on_behalf_of, [person(1)] * 10))
+    await asyncio.sleep(0.3)
+    began = monotonic()
+
+    await on_behalf_of.confirm(person(2), Secret("bob"))
 
     assert monotonic() - began < 0.7
     assert not stuck.done()

@@ -284,7 +284,7 @@ class OneSecret:
 async def test_no_vector_is_a_session() -> None:
     for vector in vectors_with_a_text():
         kid = vector.private["kid"]
-        secret = Secret(vector.private.get("k", "x").ljust(32, "x"))
+        secret = Secret(vector.private.get("k", "made-up").ljust(32, "x"))
         known = SecretVersion(id=kid, secret=secret, created_at=NOON)
         sessions = SignedSessions(secrets=OneSecret(known), clock=FakeClock())
         with pytest.raises(NotAuthenticatedError):
