@@ -9,7 +9,7 @@ SECOND_OPINION ?=
 # Compiled modules are kept: without them the stack starts several times slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run sidebar demo test test-browser lint infra package bench bench-retention bench-deletion \
+.PHONY: run sidebar demo test test-browser lint infra package bench bench-retention bench-deletion fuzz-tokens \
     lock bootstrap
 .DEFAULT_GOAL := run
 
@@ -54,6 +54,9 @@ bench: bench-retention bench-deletion  ## every comparison; bench/README.md says
 
 bench-retention: bootstrap  ## expired rows among kept ones, against deleting row by row
 	@$(PYTHON) -m bench.retention
+
+fuzz-tokens: bootstrap  ## 100,000 altered tokens, and 2,000 over HTTP: none may be accepted
+	@$(PYTHON) -m bench.fuzz_tokens
 
 bench-deletion: bootstrap  ## a tenant with 10,000 rows, from the confirmation to the receipt
 	@$(PYTHON) -m bench.deletion

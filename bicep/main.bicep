@@ -107,8 +107,11 @@ param entraAddinClientIds string = ''
 @description('Whether access tokens of version 1.0 are accepted as well.')
 param entraAcceptV1Tokens bool = false
 
-@description('Whether each sign-in is also taken to Entra ID on behalf of the user.')
-param entraOnBehalfOf bool = false
+@description('Whether each sign-in is also taken to Entra ID on behalf of the user, so that disabled accounts and conditional access bite at our door at once. It has to be decided; it takes the federated credential.')
+param entraOnBehalfOf bool
+
+@description('Whether guests of a directory may sign in, as ordinary users.')
+param entraAdmitGuests bool = false
 
 @description('The client ids of the Google extension, comma-separated.')
 param googleClientIds string = ''
@@ -179,6 +182,7 @@ module stack 'modules/stack.bicep' = {
     entraAddinClientIds: entraAddinClientIds
     entraAcceptV1Tokens: entraAcceptV1Tokens
     entraOnBehalfOf: entraOnBehalfOf
+    entraAdmitGuests: entraAdmitGuests
     googleClientIds: googleClientIds
     googleAdminSubjects: googleAdminSubjects
     allowedTenants: allowedTenants

@@ -50,6 +50,8 @@ def connect_page(
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
     }
+    if arrival.failure is not None and arrival.failure.retry_after is not None:
+        headers["Retry-After"] = str(arrival.failure.retry_after)
     if cookie is not None:
         headers["Set-Cookie"] = cookie
     page = _PAGE.substitute(

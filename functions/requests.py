@@ -41,8 +41,10 @@ def bearer_token(req: func.HttpRequest) -> Secret:
     return Secret(token)
 
 
-def json_object(req: func.HttpRequest, *, allowed: tuple[str, ...]) -> Mapping[str, Any]:
-    """The body, a JSON object with no other members than these.
+def json_object(
+    req: func.HttpRequest, *, allowed: tuple[str, ...], at_most: int = LARGEST_BODY_BYTES
+) -> Mapping[str, Any]:
+    """The body, a JSON object of so many bytes, with no other members than these.
 
     Raises UnsupportedMediaTypeError, BodyTooLargeError, InvalidRequestError.
     """
@@ -51,7 +53,7 @@ def json_object(req: func.HttpRequest, *, allowed: tuple[str, ...]) -> Mapping[s
     if media_type != "application/json" or encoding != "identity":
         raise UnsupportedMediaTypeError
     body = req.get_body()
-    if len(body) > LARGEST_BODY_BYTES:
+    if len(body) > at_most:
         raise BodyTooLargeError
     try:
         value = strict_json.loads(body)

@@ -16,7 +16,12 @@ from functions.requests import (
     query_text,
     text_member,
 )
-from shared.errors import FlowRunnerError, InvalidRequestError, NotFoundError
+from shared.errors import (
+    FlowRunnerError,
+    InvalidRequestError,
+    NotFoundError,
+    TooManyRequestsError,
+)
 from shared.model import ConnectedOrg, OneTimeCode, OrgId
 from shared.secret import Secret
 from shared.services import Services
@@ -143,7 +148,13 @@ def _browser_nonce(req: func.HttpRequest) -> Secret | None:
 
 
 def _answer_to(arrival: Arrival, origins: Sequence[str]) -> func.HttpResponse:
-    """Home to the add-in's page, or where none is known, a page of ours; the cookie goes."""
+    """Home to the add-in's page, or where none is known, a page of ours; the cookie goes.
+
+    It stays where the state was none of ours while states were being guessed: nothing was begun
+    that it belongs to. (A kind of TooManyRequestsError is Salesforce's, and comes after.)
+    """
+    if type(arrival.failure) is TooManyRequestsError:
+        return connect_page(arrival, origins)
     cookie = f"{COOKIE}=; Max-Age=0; {_COOKIE_RULES}"
     if arrival.return_to is None:
         return connect_page(arrival, origins, cookie)

@@ -16,6 +16,7 @@ def service_environment(info: StackInfo) -> dict[str, str]:
         "ENTRA_ADDIN_CLIENT_IDS": scene.ENTRA_ADDIN_CLIENT_ID,
         "ENTRA_ACCEPT_V1_TOKENS": "false",
         "ENTRA_ON_BEHALF_OF": "true",
+        "ENTRA_ADMIT_GUESTS": "false",
         "GOOGLE_CLIENT_IDS": scene.GOOGLE_CLIENT_ID,
         "GOOGLE_ADMIN_SUBJECTS": f"{scene.GOOGLE_DOMAIN}:{scene.GOOGLE_ADMINISTRATOR}",
         "ALLOWED_TENANTS": "*",

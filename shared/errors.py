@@ -13,6 +13,7 @@
     ├── ForbiddenError                  403
     │   ├── NotAdminError                   not_admin
     │   ├── PersonalAccountError            personal_account_not_supported
+    │   ├── GuestNotAllowedError            guest_not_allowed
     │   ├── TenantNotAllowedError           tenant_not_allowed
     │   ├── OrgNotAllowedError              org_not_allowed
     │   ├── CompletionNotYoursError         completion_not_yours
@@ -167,6 +168,12 @@ class PersonalAccountError(ForbiddenError):
     """A personal Microsoft account, or a Google account outside any Workspace."""
 
     code = "personal_account_not_supported"
+
+
+class GuestNotAllowedError(ForbiddenError):
+    """A guest in this Microsoft tenant, where `ENTRA_ADMIT_GUESTS` does not let guests in."""
+
+    code = "guest_not_allowed"
 
 
 class TenantNotAllowedError(ForbiddenError):
@@ -399,7 +406,10 @@ class IdentityProviderFailedError(UpstreamError):
     """Microsoft's or Google's keys or token endpoint did not answer as agreed."""
 
     code = "identity_provider_failed"
-    retry_after = 10
+
+    def __init__(self, retry_after: int = 10) -> None:
+        self.retry_after = retry_after
+        super().__init__()
 
 
 class SalesforceFailedError(UpstreamError):

@@ -79,6 +79,8 @@ class Azure:
         """Close what was opened."""
         for sink in self._sinks:
             await asyncio.to_thread(events.detach, sink)
+        if (on_behalf_of := self.__dict__.get("on_behalf_of")) is not None:
+            on_behalf_of.close()
         if "_credential" in self.__dict__:
             await self._credential.close()
         if "_network" in self.__dict__:
@@ -100,6 +102,7 @@ class Azure:
                 audience=self._settings.entra_client_id,
                 addin_clients=frozenset(self._settings.entra_addin_client_ids),
                 accept_v1=self._settings.entra_accept_v1_tokens,
+                admit_guests=self._settings.entra_admit_guests,
                 clock=self.clock,
             ),
             google=GooglePolicy(
@@ -124,6 +127,7 @@ class Azure:
             client_assertion=lambda: (
                 credential.get_token("api://AzureADTokenExchange/.default").token
             ),
+            clock=self.clock,
         )
 
     @cached_property
@@ -287,13 +291,14 @@ class Azure:
 
     def _synchronous_credential(self) -> "TokenCredential":
         """The managed identity for libraries with threads of their own. Its endpoint is on this
-        machine: no proxy of the environment, and deadlines of seconds (the SDK's are 300)."""
+        machine: no proxy of the environment, and deadlines of seconds (the SDK's are 300, and it
+        tries four times; `timeout` is when it begins no further one)."""
         from azure.core.pipeline.transport import RequestsTransport
         from azure.identity import ManagedIdentityCredential
 
-        transport = RequestsTransport(use_env_settings=False, connection_timeout=5, read_timeout=10)
+        transport = RequestsTransport(use_env_settings=False, connection_timeout=4, read_timeout=4)
         return ManagedIdentityCredential(
-            client_id=self._settings.azure_client_id, transport=transport
+            client_id=self._settings.azure_client_id, transport=transport, timeout=6
         )
 
     def _azure_transport(self) -> "NetworkTransport":
@@ -329,4 +334,5 @@ class Azure:
             self._settings.key_vault_uri,
             credential=self._credential,
             transport=self._azure_transport,
+            clock=self.clock,
         )

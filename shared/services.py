@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared import ports
 from shared.limits import RateLimit
+from shared.model import TenantId
 from shared.settings import Settings
 from shared.usecases.authenticate import Authenticate
 from shared.usecases.back_up_tenant import BackUpTenant
@@ -43,6 +44,7 @@ from shared.usecases.sign_document import SignDocument
 from shared.usecases.sign_in import SignIn
 from shared.usecases.sign_out import SignOut
 from shared.usecases.start_connection import StartConnection
+from shared.usecases.suspend_tenant import SuspendTenant
 from shared.usecases.work_off_deletions import WorkOffDeletions
 
 if TYPE_CHECKING:
@@ -113,6 +115,7 @@ class Services:
             pending=self._outside.pending,
             vault=self._outside.vault,
             login=self._outside.login,
+            guesses=self._guesses,
             clock=self._outside.clock,
         )
 
@@ -124,6 +127,7 @@ class Services:
             grants=self._grants,
             login=self._outside.login,
             tenants=self._outside.tenants,
+            guesses=self._guesses,
             clock=self._outside.clock,
         )
 
@@ -329,7 +333,19 @@ class Services:
             clock=self._outside.clock,
         )
 
+    # --- for operators ---
+
+    @cached_property
+    def suspend_tenant(self) -> SuspendTenant:
+        return SuspendTenant(tenants=self._outside.tenants)
+
     # --- steps that several use cases share ---
+
+    @cached_property
+    def _guesses(self) -> RateLimit[TenantId]:
+        """One-time codes that were not there when they were looked up, by the tenant that they
+        name. Each has cost its look into the store: this refuses no code that is there."""
+        return RateLimit(per_minute=600, burst=100)
 
     @cached_property
     def _fence(self) -> Fence:

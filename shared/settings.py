@@ -57,7 +57,10 @@ class Settings:
     entra_accept_v1_tokens: bool
     """Whether v1.0 access tokens are accepted as well."""
     entra_on_behalf_of: bool
-    """Whether each sign-in is also taken to Entra ID on behalf of the user."""
+    """Whether each sign-in is also taken to Entra ID on behalf of the user. Must be said: without
+    it, conditional access is not asked again, which nobody should get by leaving a line out."""
+    entra_admit_guests: bool
+    """Whether guests of a Microsoft tenant may sign in there, as ordinary users."""
     google_client_ids: tuple[str, ...]
     """The audiences of Google ID tokens."""
     google_admin_subjects: frozenset[str]
@@ -100,7 +103,8 @@ class Settings:
             entra_client_id=read.text("ENTRA_CLIENT_ID", _GUID.fullmatch, "a GUID"),
             entra_addin_client_ids=read.each("ENTRA_ADDIN_CLIENT_IDS", _GUID.fullmatch, "GUIDs"),
             entra_accept_v1_tokens=read.switch("ENTRA_ACCEPT_V1_TOKENS"),
-            entra_on_behalf_of=read.switch("ENTRA_ON_BEHALF_OF"),
+            entra_on_behalf_of=read.decision("ENTRA_ON_BEHALF_OF"),
+            entra_admit_guests=read.switch("ENTRA_ADMIT_GUESTS"),
             google_client_ids=read.each(
                 "GOOGLE_CLIENT_IDS", _GOOGLE_CLIENT.fullmatch, "Google client ids"
             ),
@@ -166,6 +170,10 @@ class _Reader:
         if value not in ("", "true", "false"):
             self.faults.append(f"{name} is neither true nor false")
         return value == "true"
+
+    def decision(self, name: str) -> bool:
+        """A switch that has no default."""
+        return self.text(name, ("true", "false").__contains__, "true or false") == "true"
 
     def tenants(self, name: str) -> frozenset[str] | None:
         if self.text(name) == "*":

@@ -19,6 +19,7 @@ _SETTINGS: Final = Settings(
     entra_addin_client_ids=(scene.ENTRA_ADDIN_CLIENT_ID,),
     entra_accept_v1_tokens=False,
     entra_on_behalf_of=True,
+    entra_admit_guests=False,
     google_client_ids=(scene.GOOGLE_CLIENT_ID,),
     google_admin_subjects=frozenset(),
     allowed_tenants=None,

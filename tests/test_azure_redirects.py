@@ -48,7 +48,12 @@ async def write_a_backup(server: Upstream) -> None:
 
 
 async def read_a_secret(server: Upstream) -> None:
-    vault = KeyVaultSecrets(f"https://{VAULT}", credential=AnyToken(), transport=transport(server))
+    vault = KeyVaultSecrets(
+        f"https://{VAULT}",
+        credential=AnyToken(),
+        transport=transport(server),
+        clock=lambda: datetime(2026, 1, 15, tzinfo=UTC),
+    )
     await vault.current("salesforce-client-secret")
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import gzip
+import socket
 import ssl
 import tracemalloc
 import warnings
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -22,13 +24,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.identity.on_behalf_of import MsalOnBehalfOf
-from shared.network import DeadlineAdapter, Network, read_body, strict_tls
+from shared.network import DeadlineAdapter, Network, Resolve, read_body, strict_tls
 from shared.outside import Azure
 from tests.settings import settings
 from tests.upstream import (
     LOOPBACK,
     answering,
     authority,
+    authority_file,
     certified,
     dripping,
     gzipped,
@@ -416,6 +419,166 @@ async def test_the_synchronous_answer_reads_like_any_other() -> None:
 
         assert first.json() == {"a": 1}
         assert (second.status_code, second.json()) == (400, {"error": "x"})
+
+
+async def test_a_caller_may_shorten_the_deadline() -> None:
+    """As msal's calls do: what is left of a sign-in's time is all that its next request has."""
+    async with upstream() as server:
+        server.answer = dripping(b"x" * 60, seconds=0.1)
+        began = monotonic()
+        with quick(seconds=5) as session, pytest.raises(requests.exceptions.Timeout):
+            await asyncio.to_thread(session.get, f"https://{LOOPBACK}:{server.port}/", timeout=0.4)
+
+        assert monotonic() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"Content-Length: 100\r\n\r\nhalf", id="of-a-known-length"),
+        pytest.param(b"Connection: close\r\n\r\nhalf", id="that-the-end-of-the-connection-ends"),
+        pytest.param(b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", id="in-chunks"),
+    ],
+)
+async def test_a_body_that_stops_midway_ends_at_the_deadline_and_is_no_answer(
+    head: bytes,
+) -> None:
+    """The deadline is the call's: what the head took is not given to the body once more."""
+
+    async def stop(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.4)
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head)
+        await writer.drain()
+        await asyncio.sleep(5)
+
+    async with scripted(stop) as port:
+        began = monotonic()
+
+        with pytest.raises(requests.exceptions.Timeout):
+            await fetched(quick(seconds=0.6), port)
+
+        assert monotonic() - began < 0.9
+
+
+@contextmanager
+def black_hole(*addresses: str, port: int = 0) -> Iterator[int]:
+    """A port of these that takes no more connections, and refuses none: its queue is full."""
+    with ExitStack() as opened:
+        for address in addresses:
+            listening = opened.enter_context(socket.socket())
+            listening.bind((address, port))
+            listening.listen(0)
+            port = listening.getsockname()[1]
+            for _ in range(4):
+                filling = opened.enter_context(socket.socket())
+                filling.setblocking(False)
+                filling.connect_ex((address, port))
+        yield port
+
+
+def resolving(*addresses: str) -> Resolve:
+    """A resolver that knows these addresses for every name."""
+
+    def resolve(
+        host: str, port: int, family: int = 0, kind: int = 0
+    ) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        del host, family
+        return [(socket.AF_INET, kind, 0, "", (address, port)) for address in addresses]
+
+    return resolve
+
+
+def through(resolve: Resolve, *, seconds: float) -> requests.Session:
+    adapter = DeadlineAdapter(trusting(authority()), total_seconds=seconds, resolve=resolve)
+    return Network(adapter=lambda: adapter, authority=authority_file()).requests_session()
+
+
+async def test_all_addresses_of_a_name_share_the_time_to_connect() -> None:
+    """Upstream gives each address the whole time: eight that drop packets take eight times it."""
+    addresses = [f"127.0.0.{last}" for last in range(1, 9)]
+    with black_hole(*addresses) as port, through(resolving(*addresses), seconds=1.2) as session:
+        began = monotonic()
+        with pytest.raises(requests.exceptions.ConnectTimeout):
+            await asyncio.to_thread(session.get, f"https://{LOOPBACK}:{port}/")
+
+        assert 1.0 < monotonic() - began < 2.0
+
+
+async def test_a_second_address_is_tried_where_the_first_does_not_answer() -> None:
+    async with upstream(HOST) as server:
+        server.answer = answering(b"ok")
+        resolve = resolving("127.0.0.2", "127.0.0.3", LOOPBACK)  # silent, refusing, answering
+        with (
+            black_hole("127.0.0.2", port=server.port),
+            through(resolve, seconds=5) as session,
+        ):
+            answer = await asyncio.to_thread(session.get, f"https://{LOOPBACK}:{server.port}/")
+
+        assert answer.content == b"ok"
+
+
+async def test_the_handshake_has_what_connecting_left_of_the_time() -> None:
+    """And not the share of one address: eight of them leave each a second at most."""
+
+    async def slow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1.4)
+        writer.close()
+
+    plain = await asyncio.start_server(slow, LOOPBACK, 0)
+    port = plain.sockets[0].getsockname()[1]
+    addresses = [LOOPBACK, *(f"127.0.0.{last}" for last in range(2, 9))]
+    async with plain:
+        with through(resolving(*addresses), seconds=3) as session:
+            began = monotonic()
+            with pytest.raises(requests.exceptions.RequestException):
+                await asyncio.to_thread(session.get, f"https://{LOOPBACK}:{port}/")
+
+            assert 1.3 < monotonic() - began < 2.0
+
+
+async def test_the_certificate_is_the_names_whatever_address_was_dialled() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority().issue_cert(HOST).configure_cert(context)  # for the name, and not for 127.0.0.1
+    async with upstream(HOST, tls=context) as server:
+        server.answer = answering(b"ok")
+        with through(resolving(LOOPBACK), seconds=5) as session:
+            answer = await asyncio.to_thread(session.get, f"https://{HOST}:{server.port}/")
+            with pytest.raises(requests.exceptions.SSLError):
+                await asyncio.to_thread(session.get, f"https://{LOOPBACK}:{server.port}/")
+
+        assert answer.content == b"ok"
+        assert [request.host for request in server.received] == [f"{HOST}:{server.port}"]
+
+
+async def test_a_connection_that_is_kept_outlives_the_deadline_of_the_call_before() -> None:
+    callers: list[object] = []
+
+    async def note(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        callers.append(request.transport.get_extra_info("peername"))
+        return web.Response(body=b"ok")
+
+    async with upstream() as server:
+        server.answer = note
+        with quick(seconds=0.4) as session:
+            for _ in range(2):
+                await asyncio.to_thread(session.get, f"https://{LOOPBACK}:{server.port}/")
+                await asyncio.sleep(0.6)
+
+        assert len(callers) == 2
+        assert len(set(callers)) == 1
+
+
+async def test_a_name_without_an_address_cannot_be_reached() -> None:
+    def unknown(*_: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "made up")
+
+    for resolve in (unknown, resolving()):
+        with (
+            through(resolve, seconds=1) as session,
+            pytest.raises(requests.exceptions.ConnectionError),
+        ):
+            await asyncio.to_thread(session.get, URL)
 
 
 # --- TLS (X-13) ----------------------------------------------------------------------------------

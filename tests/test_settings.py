@@ -28,6 +28,7 @@ GOOD: Final = {
     "ENTRA_ADDIN_CLIENT_IDS": GUID,
     "ENTRA_ACCEPT_V1_TOKENS": "false",
     "ENTRA_ON_BEHALF_OF": "true",
+    "ENTRA_ADMIT_GUESTS": "true",
     "GOOGLE_CLIENT_IDS": "1234-abc.apps.googleusercontent.com",
     "GOOGLE_ADMIN_SUBJECTS": "fabrikam.example.com:1098",
     "ALLOWED_TENANTS": "*",
@@ -47,6 +48,7 @@ REQUIRED: Final = (
     "BACKUP_ENDPOINT",
     "KEY_VAULT_URI",
     "ENTRA_CLIENT_ID",
+    "ENTRA_ON_BEHALF_OF",
     "ALLOWED_TENANTS",
     "SALESFORCE_CLIENT_ID",
     "SALESFORCE_LOGIN_HOST",
@@ -70,6 +72,7 @@ def test_good_settings_are_read() -> None:
     assert settings.azure_client_id == GUID
     assert settings.entra_addin_client_ids == (GUID,)
     assert (settings.entra_accept_v1_tokens, settings.entra_on_behalf_of) == (False, True)
+    assert settings.entra_admit_guests
     assert settings.google_admin_subjects == {"fabrikam.example.com:1098"}
     assert settings.allowed_tenants is None
     assert settings.tenant_regions == {TENANT: ("northeurope", "https://ne.example.com/api")}
@@ -137,6 +140,21 @@ def test_surrounding_white_space_is_no_part_of_a_value() -> None:
 
     assert settings.deployment_region == "westeurope"
     assert settings.entra_on_behalf_of
+
+
+def test_entra_is_asked_again_or_not_and_somebody_said_which() -> None:
+    assert read(ENTRA_ON_BEHALF_OF="true").entra_on_behalf_of
+    assert not read(ENTRA_ON_BEHALF_OF="false").entra_on_behalf_of
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "false"])
+def test_guests_are_let_in_only_where_the_setting_says_so(value: str | None) -> None:
+    environ = {name: text for name, text in GOOD.items() if name != "ENTRA_ADMIT_GUESTS"}
+    if value is not None:
+        environ["ENTRA_ADMIT_GUESTS"] = value
+
+    assert not Settings.from_environ(environ).entra_admit_guests
+    assert read(ENTRA_ADMIT_GUESTS="true").entra_admit_guests
 
 
 @pytest.mark.parametrize("region", EU_REGIONS)
@@ -260,6 +278,10 @@ def test_what_browsers_never_send_as_an_origin_is_refused(origin: str) -> None:
         ("ENTRA_ACCEPT_V1_TOKENS", "1"),
         ("ENTRA_ON_BEHALF_OF", "yes"),
         ("ENTRA_ON_BEHALF_OF", "<true>"),
+        ("ENTRA_ON_BEHALF_OF", "True"),
+        ("ENTRA_ON_BEHALF_OF", "1"),
+        ("ENTRA_ADMIT_GUESTS", "yes"),
+        ("ENTRA_ADMIT_GUESTS", "<true>"),
         ("GOOGLE_CLIENT_IDS", "1234"),
         ("GOOGLE_CLIENT_IDS", "1234.apps.googleusercontent.com.evil.example.com"),
         ("GOOGLE_ADMIN_SUBJECTS", "1098"),

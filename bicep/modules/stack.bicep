@@ -99,8 +99,11 @@ param entraAddinClientIds string = ''
 @description('Whether access tokens of version 1.0 are accepted as well.')
 param entraAcceptV1Tokens bool = false
 
-@description('Whether each sign-in is also taken to Entra ID on behalf of the user.')
-param entraOnBehalfOf bool = false
+@description('Whether each sign-in is also taken to Entra ID on behalf of the user, so that disabled accounts and conditional access bite at our door at once. It has to be decided; it takes the federated credential.')
+param entraOnBehalfOf bool
+
+@description('Whether guests of a directory may sign in, as ordinary users.')
+param entraAdmitGuests bool = false
 
 @description('The client ids of the Google extension, comma-separated.')
 param googleClientIds string = ''
@@ -273,6 +276,7 @@ module functionapp 'functionapp.bicep' = {
       ENTRA_ADDIN_CLIENT_IDS: entraAddinClientIds
       ENTRA_ACCEPT_V1_TOKENS: entraAcceptV1Tokens ? 'true' : 'false'
       ENTRA_ON_BEHALF_OF: entraOnBehalfOf ? 'true' : 'false'
+      ENTRA_ADMIT_GUESTS: entraAdmitGuests ? 'true' : 'false'
       GOOGLE_CLIENT_IDS: googleClientIds
       GOOGLE_ADMIN_SUBJECTS: googleAdminSubjects
       ALLOWED_TENANTS: allowedTenants

@@ -22,6 +22,7 @@ const WORDS = {
   session_expired: "Your session has ended. Please sign in again.",
   interaction_required: "Your organisation wants one more sign-in step, such as a second factor.",
   personal_account_not_supported: "Personal accounts cannot be used. Sign in with a work account.",
+  guest_not_allowed: "Guests of this organisation cannot sign in. Use your own organisation.",
   tenant_not_allowed: "Your organisation does not use FlowRunner here.",
   not_admin: "Only an administrator of your organisation may do that.",
   confirmation_required: "Please confirm this with a fresh sign-in.",

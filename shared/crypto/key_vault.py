@@ -6,8 +6,9 @@ SHA-256). Clients are made at first use; who made the network closes the connect
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from time import monotonic
 from typing import Final
 
@@ -18,16 +19,19 @@ from azure.keyvault.keys import KeyVaultKey, KeyVaultKeyIdentifier
 from azure.keyvault.keys.aio import KeyClient
 from azure.keyvault.keys.crypto import KeyWrapAlgorithm
 from azure.keyvault.keys.crypto.aio import CryptographyClient
+from azure.keyvault.secrets import SecretProperties
 from azure.keyvault.secrets.aio import SecretClient
 
 from shared.cache import TimedCache
 from shared.errors import KeyVaultFailedError
-from shared.secret import Secret
+from shared.ports import Clock
+from shared.secret import Secret, SecretVersion
 
 TENANT_KEK: Final = "tenant-kek"
 _CACHE_SECONDS: Final = 600.0
 _DEADLINE_SECONDS: Final = 10.0
 _COOLDOWN_SECONDS: Final = 60.0
+_FAILURE_SECONDS: Final = 2.0
 CLIENT_OPTIONS: Final = {
     "retry_total": 2,
     "retry_backoff_factor": 0.2,
@@ -101,47 +105,89 @@ class KeyVaultSecrets:
         *,
         credential: AsyncTokenCredential,
         transport: Callable[[], AsyncHttpTransport],  # type: ignore[type-arg]
+        clock: Clock,
         monotonic_clock: Callable[[], float] = monotonic,
     ) -> None:
         self._client = SecretClient(
             vault_uri, credential=credential, transport=transport(), **CLIENT_OPTIONS
         )
+        self._clock = clock
         self._current: TimedCache[str, Secret] = TimedCache(
             size=20, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
-        self._versions: TimedCache[str, dict[str, Secret]] = TimedCache(
+        self._versions: TimedCache[str, Sequence[SecretVersion]] = TimedCache(
             size=20, seconds=_CACHE_SECONDS, clock=monotonic_clock
         )
         self._read_again: TimedCache[str, bool] = TimedCache(
             size=20, seconds=_COOLDOWN_SECONDS, clock=monotonic_clock
+        )
+        self._has_failed: TimedCache[str, bool] = TimedCache(
+            size=20, seconds=_FAILURE_SECONDS, clock=monotonic_clock
         )
 
     async def current(self, name: str) -> Secret:
         """The newest version of a secret. Raises KeyVaultFailedError."""
         return await self._current.get(name, lambda: self._read(name, None))
 
-    async def newest_two(self, name: str) -> dict[str, Secret]:
-        """The newest two enabled versions, newest first, by version identifier."""
+    async def newest_two(self, name: str) -> Sequence[SecretVersion]:
+        """Of the newest two versions that had begun when they were read, at most ten minutes ago,
+        those that were enabled and not over; newest first, and perhaps none.
+
+        An older one does not take the place of one of the two that was disabled or is over: it was
+        retired, perhaps because it leaked. Raises KeyVaultFailedError: without asking the vault, if
+        that failed in the last two seconds, for whoever sends an invented session gets here.
+        """
+        if self._versions.peek(name) is None and self._has_failed.peek(name):
+            raise KeyVaultFailedError
         return await self._versions.get(name, lambda: self._read_newest_two(name))
 
-    async def newest_two_by_now(self, name: str) -> dict[str, Secret]:
+    async def newest_two_by_now(self, name: str) -> Sequence[SecretVersion]:
         """The same, read again unless that was done in the last minute: names of versions come
-        from tokens that nobody has verified yet, and must not become a flood on the vault."""
-        if self._read_again.peek(name) is None:
-            self._read_again.put(name, True)  # noqa: FBT003 - the cache's value
-            with suppress(KeyVaultFailedError):  # then what is known goes on serving (C-08)
-                self._versions.put(name, await self._read_newest_two(name))
+        from tokens that nobody has verified yet, and must not become a flood on the vault. Who
+        comes while it is being read waits for that."""
+        await self._read_again.get(name, lambda: self._replace_newest_two(name))
         return await self.newest_two(name)
 
-    async def _read_newest_two(self, name: str) -> dict[str, Secret]:
-        async with vault_call():
-            listed = [
-                version
-                async for version in self._client.list_properties_of_secret_versions(name)
-                if version.enabled and version.version and version.created_on
+    async def _replace_newest_two(self, name: str) -> bool:
+        """Whether it could be read; if not, what is known goes on serving (C-08)."""
+        try:
+            self._versions.put(name, await self._read_newest_two(name))
+        except KeyVaultFailedError:
+            return False
+        return True
+
+    async def _read_newest_two(self, name: str) -> Sequence[SecretVersion]:
+        try:
+            return [
+                SecretVersion(
+                    id=str(version.version),
+                    secret=await self._read(name, version.version),
+                    created_at=created_at,
+                    updated_at=version.updated_on,
+                    not_before=version.not_before,
+                    expires_at=version.expires_on,
+                )
+                for created_at, version in await self._list_newest_two(name)
             ]
-        listed.sort(key=lambda version: version.created_on or 0, reverse=True)
-        return {str(v.version): await self._read(name, v.version) for v in listed[:2]}
+        except KeyVaultFailedError:
+            self._has_failed.put(name, value=True)
+            raise
+
+    async def _list_newest_two(self, name: str) -> Sequence[tuple[datetime, SecretProperties]]:
+        """With the time at which each was made. First the two are chosen, then the unusable go."""
+        now = self._clock()
+        begun: list[tuple[datetime, SecretProperties]] = []
+        async with vault_call():
+            async for version in self._client.list_properties_of_secret_versions(name):
+                has_begun = version.not_before is None or version.not_before <= now
+                if has_begun and version.version and version.created_on:
+                    begun.append((version.created_on, version))
+        begun.sort(key=lambda one: one[0], reverse=True)
+        return [
+            (created_at, version)
+            for created_at, version in begun[:2]
+            if version.enabled and (version.expires_on is None or now < version.expires_on)
+        ]
 
     async def _read(self, name: str, version: str | None) -> Secret:
         async with vault_call():

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from shared.errors import NotAuthenticatedError
+from shared.identity.signatures import require_signature
 from shared.identity.unverified_token import UnverifiedToken
 
 SKEW_SECONDS: Final = 300
@@ -15,15 +15,8 @@ _LONGEST_LIFE_SECONDS: Final = 28 * 3_600  # Entra's longest, with continuous ac
 
 
 def verified_claims(token: UnverifiedToken, key: RSAPublicKey) -> Mapping[str, Any]:
-    """The claims, once the RS256 signature has verified. Raises NotAuthenticatedError.
-
-    PyJWT checks the signature alone: it takes tokens without `exp`, and lists of audiences, so
-    the claims are checked by our own policy instead.
-    """
-    try:
-        jwt.PyJWS().decode(token.text, key=key, algorithms=["RS256"])
-    except jwt.PyJWTError:
-        raise NotAuthenticatedError from None
+    """The claims, once the signature has verified. Raises NotAuthenticatedError."""
+    require_signature(token, key)
     return token.unverified_claims
 
 

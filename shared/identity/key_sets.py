@@ -2,8 +2,9 @@
 
 A key set is trusted for a day, refreshed in the background after an hour, and asked for again when
 a token names a key that is not in it, but at most once a minute: a flood of invented key ids must
-not become a flood on the provider. While the provider is down, keys that are known go on working
-for that day.
+not become a flood on the provider. Who comes while it is asked for waits for the same answer. While
+the provider is down, keys that are known go on working for that day, and of others nobody can say
+whether they are good: that is the provider's failure, not the token's.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ _FRESH_SECONDS: Final = 3_600.0
 _USABLE_SECONDS: Final = 86_400.0
 _COOLDOWN_SECONDS: Final = 60.0
 _RETRY_SECONDS: Final = 2.0  # while there is no key at all, and nobody can sign in
+_UNANSWERED_SECONDS: Final = 10.0  # after a fetch that failed, before a key is asked for again
 _DEADLINE: Final = aiohttp.ClientTimeout(total=5.0)
 _MAX_BYTES: Final = 512 * 1024
 _LEAST_MODULUS_BITS: Final = 2_048
@@ -52,6 +54,7 @@ class KeySets:
         self._network, self._clock = network, clock
         self._held: dict[str, _Held] = {}
         self._asked_at: dict[str, float] = {}
+        self._failed: set[str] = set()
         self._fetches: dict[str, asyncio.Task[None]] = {}
 
     async def key(self, address: str, unverified_kid: str) -> SigningKey:
@@ -62,20 +65,28 @@ class KeySets:
         """
         held = self._usable(address)
         if held is None:
-            if address not in self._fetches and not self._may_ask(address, _RETRY_SECONDS):
-                raise IdentityProviderFailedError
-            await self._fetch(address)
-        elif unverified_kid in held.keys:
-            if self._clock() - held.fetched_at > _FRESH_SECONDS and self._may_ask(address):
-                self._begin_fetch(address)  # nobody waits for it
-        elif self._may_ask(address):
-            await self._fetch(address)
+            await self._fetch(address, unless_within=_RETRY_SECONDS)
+        elif unverified_kid not in held.keys:
+            await self._look_again(address)
+        elif self._clock() - held.fetched_at > _FRESH_SECONDS and self._may_ask(address):
+            self._begin_fetch(address)  # nobody waits for it
         found = self._usable(address)
         if found is None:
             raise IdentityProviderFailedError
         if unverified_kid not in found.keys:
             raise NotAuthenticatedError
         return found.keys[unverified_kid]
+
+    async def _look_again(self, address: str) -> None:
+        """For a key that is not in the set, which may be newer than the set.
+
+        Once a minute after an answer: then what is not in it does not exist. After a failure
+        nobody knows, and it is asked again sooner.
+        """
+        if address in self._failed:
+            await self._fetch(address, unless_within=_UNANSWERED_SECONDS)
+        elif address in self._fetches or self._may_ask(address):
+            await self._fetch(address, unless_within=_COOLDOWN_SECONDS)
 
     def _usable(self, address: str) -> _Held | None:
         held = self._held.get(address)
@@ -87,8 +98,13 @@ class KeySets:
         last = self._asked_at.get(address)
         return last is None or self._clock() - last > seconds
 
-    async def _fetch(self, address: str) -> None:
-        """Wait for a fetch, one's own or one under way. Raises IdentityProviderFailedError."""
+    async def _fetch(self, address: str, *, unless_within: float) -> None:
+        """Wait for a fetch, one's own or one under way.
+
+        Raises IdentityProviderFailedError if it fails, or if the last one was begun so recently.
+        """
+        if address not in self._fetches and not self._may_ask(address, unless_within):
+            raise IdentityProviderFailedError
         await asyncio.shield(self._begin_fetch(address))
 
     def _begin_fetch(self, address: str) -> asyncio.Task[None]:
@@ -105,6 +121,7 @@ class KeySets:
             task.exception()  # seen: a background refresh has nobody else to see it
 
     async def _replace(self, address: str) -> None:
+        self._failed.add(address)  # until it has answered
         try:
             async with self._network.session().get(
                 address, allow_redirects=False, timeout=_DEADLINE
@@ -116,6 +133,7 @@ class KeySets:
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
             raise IdentityProviderFailedError from exc
         self._held[address] = _Held(keys, self._clock())
+        self._failed.discard(address)
 
 
 def usable_keys(document: Any) -> dict[str, SigningKey]:  # noqa: ANN401 - any JSON value

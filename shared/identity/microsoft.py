@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from shared.errors import NotAuthenticatedError, PersonalAccountError
+from shared.errors import GuestNotAllowedError, NotAuthenticatedError, PersonalAccountError
 from shared.identity.claims import require_current, text_claim, verified_claims
 from shared.identity.key_sets import KeySets, SigningKey
 from shared.identity.unverified_token import read
@@ -46,16 +46,19 @@ class MicrosoftPolicy:
         audience: str,
         addin_clients: frozenset[str],
         accept_v1: bool,
+        admit_guests: bool = False,
         clock: Clock,
     ) -> None:
         self._key_sets = key_sets
         self._audience = audience
         self._clients = OFFICE_CLIENTS | addin_clients
         self._accept_v1 = accept_v1
+        self._admit_guests = admit_guests
         self._clock = clock
 
     async def verify(self, unverified: Secret) -> Identity:
-        """Raises NotAuthenticatedError, PersonalAccountError, IdentityProviderFailedError."""
+        """Raises NotAuthenticatedError, PersonalAccountError, GuestNotAllowedError,
+        IdentityProviderFailedError."""
         token = read(unverified.reveal(), algorithm="RS256", types=("JWT", "at+jwt", None))
         key = await self._key_sets.key(KEYS, token.unverified_kid)
         claims = verified_claims(token, key.key)
@@ -72,8 +75,11 @@ class MicrosoftPolicy:
         self._require_for_us(claims)
         if tenant == PERSONAL_ACCOUNTS_TENANT:
             raise PersonalAccountError
+        is_guest = _is_guest(claims, tenant)
+        if is_guest and not self._admit_guests:
+            raise GuestNotAllowedError
         roles = claims.get("roles", [])
-        is_admin = isinstance(roles, list) and ADMIN_ROLE in roles
+        is_admin = isinstance(roles, list) and ADMIN_ROLE in roles and not is_guest
         return Identity(provider="microsoft", directory=tenant, subject=subject, is_admin=is_admin)
 
     def _require_issuer(self, claims: Mapping[str, Any], key: SigningKey, tenant: str) -> None:
@@ -82,7 +88,9 @@ class MicrosoftPolicy:
         expected = {"2.0": f"https://login.microsoftonline.com/{tenant}/v2.0"}
         if self._accept_v1:
             expected["1.0"] = f"https://sts.windows.net/{tenant}/"
-        if not isinstance(version, str) or claims.get("iss") != expected.get(version, ""):
+        if not isinstance(version, str) or version not in expected:
+            raise NotAuthenticatedError
+        if claims.get("iss") != expected[version]:
             raise NotAuthenticatedError
         key_issuer = (key.issuer or "").replace("{tenantid}", tenant)
         if key_issuer != expected["2.0"]:
@@ -105,3 +113,22 @@ class MicrosoftPolicy:
         )
         if not for_us:
             raise NotAuthenticatedError
+
+
+def _is_guest(claims: Mapping[str, Any], tenant: str) -> bool:
+    """Whether the token says that its user's home is elsewhere. Raises NotAuthenticatedError.
+
+    `idp` is the identity provider that authenticated the user, and is the tenant's own issuer, or
+    missing, for everybody but guests ("Access token claims reference"). `acct` is 0 for members
+    and 1 for guests ("Optional claims reference"): it is there only if the registration asks for
+    it. A token with neither proves no membership.
+    """
+    account = claims.get("acct", 0)
+    if not isinstance(account, int) or isinstance(account, bool) or account not in (0, 1):
+        raise NotAuthenticatedError
+    at_home = {
+        f"https://login.microsoftonline.com/{tenant}/v2.0",
+        f"https://sts.windows.net/{tenant}/",
+    }
+    is_from_elsewhere = "idp" in claims and text_claim(claims, "idp") not in at_home
+    return account == 1 or is_from_elsewhere

@@ -22,16 +22,37 @@ _KID: Final = re.compile(r"[A-Za-z0-9_.=-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnverifiedToken:
-    """The parts of a token, before any signature was checked."""
+class UnverifiedJws:
+    """The parts of a signed text, before any signature was checked."""
 
     text: str = field(repr=False)
+    algorithm: str
+    """The one that the caller expects, which is the one that the header names."""
     unverified_kid: str
+    unverified_payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedToken(UnverifiedJws):
+    """The same for a token: what was signed are claims."""
+
     unverified_claims: Mapping[str, Any] = field(repr=False)
 
 
 def read(text: str, *, algorithm: str, types: Collection[str | None]) -> UnverifiedToken:
-    """Read a token. Raises NotAuthenticatedError for anything that has a second reading.
+    """Read a token. Raises NotAuthenticatedError for anything that has a second reading."""
+    jws = read_jws(text, algorithm=algorithm, types=types)
+    return UnverifiedToken(
+        text=jws.text,
+        algorithm=jws.algorithm,
+        unverified_kid=jws.unverified_kid,
+        unverified_payload=jws.unverified_payload,
+        unverified_claims=_json_object(jws.unverified_payload),
+    )
+
+
+def read_jws(text: str, *, algorithm: str, types: Collection[str | None]) -> UnverifiedJws:
+    """Read a signed text of whatever content. Raises NotAuthenticatedError as `read` does.
 
     The size is looked at first. `jku`, `x5u`, `jwk` and `x5c` are ignored: keys come from where
     the provider's own address says, never from the token. `crit` is refused: it demands to be
@@ -42,7 +63,7 @@ def read(text: str, *, algorithm: str, types: Collection[str | None]) -> Unverif
     parts = text.split(".")
     if len(parts) != 3 or not all(_PART.fullmatch(part) for part in parts):  # noqa: PLR2004 - header, claims, signature
         raise NotAuthenticatedError
-    header, claims = _json_object(parts[0]), _json_object(parts[1])
+    header, payload = _json_object(_canonical(parts[0])), _canonical(parts[1])
     _canonical(parts[2])
     kid = header.get("kid")
     if (
@@ -55,7 +76,9 @@ def read(text: str, *, algorithm: str, types: Collection[str | None]) -> Unverif
         or not _KID.fullmatch(kid)
     ):
         raise NotAuthenticatedError
-    return UnverifiedToken(text=text, unverified_kid=kid, unverified_claims=claims)
+    return UnverifiedJws(
+        text=text, algorithm=algorithm, unverified_kid=kid, unverified_payload=payload
+    )
 
 
 def _canonical(part: str) -> bytes:
@@ -69,9 +92,9 @@ def _canonical(part: str) -> bytes:
     return data
 
 
-def _json_object(part: str) -> Mapping[str, Any]:
+def _json_object(data: bytes) -> Mapping[str, Any]:
     try:
-        value = strict_json.loads(_canonical(part), max_depth=_MAX_DEPTH)
+        value = strict_json.loads(data, max_depth=_MAX_DEPTH)
     except ValueError:
         raise NotAuthenticatedError from None
     if not isinstance(value, dict):

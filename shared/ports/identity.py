@@ -10,7 +10,8 @@ class IdentityVerifier(Protocol):
     """Foreign tokens in, identities out."""
 
     async def verify(self, provider: Provider, unverified_token: Secret) -> Identity:
-        """Raises NotAuthenticatedError, PersonalAccountError, IdentityProviderFailedError."""
+        """Raises NotAuthenticatedError, PersonalAccountError, GuestNotAllowedError,
+        IdentityProviderFailedError."""
         ...
 
 

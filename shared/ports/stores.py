@@ -20,6 +20,7 @@ from shared.model import (
     SettingsChange,
     Tenant,
     TenantId,
+    TenantStatus,
     User,
     UserId,
     WrappedKey,
@@ -56,6 +57,13 @@ class TenantStore(Protocol):
 
     async def begin_deletion(self, tenant: TenantId) -> None:
         """Set the tombstone and end every session. A tenant that is gone is no error."""
+        ...
+
+    async def change_status(self, tenant: TenantId, status: TenantStatus) -> TenantStatus | None:
+        """Serve it, or not, and end every session. The status before; None if there is no row.
+
+        One that has this status is left as it is, and so is one that is being deleted.
+        """
         ...
 
     async def remember_flow_name(self, tenant: TenantId, flow_id: str, sealed: bytes) -> None:

@@ -1,7 +1,7 @@
 """The table `tenants`: a customer's own row, its settings and their changes, its Flow names."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from azure.data.tables import TableTransactionError, UpdateMode
@@ -124,18 +124,27 @@ class TableTenantStore:
         return [_settings_change(entity) async for entity in rows]
 
     async def begin_deletion(self, tenant: TenantId) -> None:
+        await self._move_on(tenant, TenantStatus.DELETING, unless=())
+
+    async def change_status(self, tenant: TenantId, status: TenantStatus) -> TenantStatus | None:
+        return await self._move_on(tenant, status, unless=(status, TenantStatus.DELETING))
+
+    async def _move_on(
+        self, tenant: TenantId, status: TenantStatus, *, unless: Collection[TenantStatus]
+    ) -> TenantStatus | None:
+        """Another status and the next epoch by one conditional write; the status before."""
         for _ in range(_ATTEMPTS):
             found = await self.load(tenant)
             if found is None:
-                return
+                return None
             row = {
                 "PartitionKey": tenant,
                 "RowKey": TENANT_ROW,
-                "status": TenantStatus.DELETING.value,
+                "status": status.value,
                 "epoch": found.epoch + 1,
             }
-            if await merge(self._tables["tenants"], row, etag=found.etag):
-                return
+            if found.status in unless or await merge(self._tables["tenants"], row, etag=found.etag):
+                return found.status
         raise StorageFailedError
 
     async def remember_flow_name(self, tenant: TenantId, flow_id: str, sealed: bytes) -> None:

@@ -24,6 +24,7 @@ EventName = Literal[
     "signed_in",
     "signed_out",
     "tenant_created",
+    "tenant_status_changed",
     "signing_keys_fetched",
     # Salesforce
     "connect_started",

@@ -15,7 +15,8 @@ from shared.errors import (
     SalesforceForbiddenError,
     TenantNotAllowedError,
 )
-from shared.model import Grant, OneTimeCode, Pending, PendingKind, pending_place
+from shared.limits import RateLimit
+from shared.model import Grant, OneTimeCode, Pending, PendingKind, TenantId, pending_place
 from shared.ports import Clock, PendingStore, SalesforceLogin, TenantStore, Vault
 from shared.secret import Secret
 from shared.telemetry.events import event
@@ -52,6 +53,7 @@ class FinishConnection:
     grants: SealedGrants
     login: SalesforceLogin
     tenants: TenantStore
+    guesses: RateLimit[TenantId]
     clock: Clock
 
     async def __call__(
@@ -59,7 +61,10 @@ class FinishConnection:
     ) -> Arrival:
         """Never raises an expected failure: the browser is to be sent home in any case.
 
-        The state is used up first, whatever else is wrong: it serves one return only.
+        The state is used up first, whatever else is wrong: it serves one return only. If there is
+        none such, the failure is InvalidStateError, or TooManyRequestsError while states of this
+        tenant are being guessed. Every guess costs one read of the store, and no number of them
+        refuses a state that is right.
         """
         try:
             taken = await self._take(state)
@@ -75,7 +80,10 @@ class FinishConnection:
 
     async def _take(self, state: OneTimeCode) -> Pending:
         taken = await self.pending.take(state.tenant, PendingKind.STATE, state.digest)
-        if taken is None or taken.expires_at <= self.clock():
+        if taken is None:
+            self.guesses.take(state.tenant)
+            raise InvalidStateError
+        if taken.expires_at <= self.clock():
             raise InvalidStateError
         return taken
 

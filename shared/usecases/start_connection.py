@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from shared.errors import InvalidStateError
-from shared.model import OneTimeCode, Pending, PendingKind, pending_place
+from shared.limits import RateLimit
+from shared.model import OneTimeCode, Pending, PendingKind, TenantId, pending_place
 from shared.ports import Clock, PendingStore, SalesforceLogin, Vault
 from shared.secret import Secret
 
@@ -27,12 +28,21 @@ class StartConnection:
     pending: PendingStore
     vault: Vault
     login: SalesforceLogin
+    guesses: RateLimit[TenantId]
     clock: Clock
 
     async def __call__(self, ticket: OneTimeCode) -> Departure:
-        """Raises InvalidStateError: a ticket opens one browser, once, within ten minutes."""
+        """Raises InvalidStateError: a ticket opens one browser, once, within ten minutes. Or, if
+        it is none of ours while tickets of this tenant are being guessed, TooManyRequestsError.
+
+        It is looked up first, so every guess costs one read of the store, and no number of guesses
+        refuses a ticket that is right.
+        """
         taken = await self.pending.take(ticket.tenant, PendingKind.TICKET, ticket.digest)
-        if taken is None or taken.expires_at <= self.clock():
+        if taken is None:
+            self.guesses.take(ticket.tenant)
+            raise InvalidStateError
+        if taken.expires_at <= self.clock():
             raise InvalidStateError
         asked = json.loads(await self.vault.open(taken.place, taken.sealed))
         verifier = Secret(secrets.token_urlsafe(64))  # 86 characters: RFC 7636 allows 43 to 128

@@ -1,6 +1,7 @@
 """What every tenant store promises: the fake, and the table `tenants`."""
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -111,4 +112,56 @@ async def test_a_tombstone_for_a_tenant_that_is_gone_is_no_error_and_makes_none(
 ) -> None:
     await store.begin_deletion(tenant)
 
+    assert await store.load(tenant) is None
+
+
+async def test_another_status_ends_every_session_and_changes_nothing_else(
+    store: ports.TenantStore, tenant: TenantId, other_tenant: TenantId
+) -> None:
+    for owner in (tenant, other_tenant):
+        await store.create(tenant_row(owner))
+
+    assert await store.change_status(tenant, TenantStatus.DISABLED) is TenantStatus.ACTIVE
+
+    suspended = replace(tenant_row(tenant), status=TenantStatus.DISABLED, epoch=1)
+    assert await store.load(tenant) == suspended
+    assert not suspended.is_active
+    assert await store.change_status(tenant, TenantStatus.ACTIVE) is TenantStatus.DISABLED
+    assert await store.load(tenant) == replace(tenant_row(tenant), epoch=2)
+    assert await store.load(other_tenant) == tenant_row(other_tenant)
+
+
+async def test_of_many_who_set_the_same_status_one_does(
+    store: ports.TenantStore, tenant: TenantId
+) -> None:
+    await store.create(tenant_row(tenant))
+
+    before = await asyncio.gather(
+        *(store.change_status(tenant, TenantStatus.DISABLED) for _ in range(4))
+    )
+
+    assert Counter(before) == {TenantStatus.ACTIVE: 1, TenantStatus.DISABLED: 3}
+    found = await store.load(tenant)
+    assert found is not None
+    assert found.epoch == 1
+
+
+@pytest.mark.parametrize("status", [TenantStatus.ACTIVE, TenantStatus.DISABLED])
+async def test_no_status_takes_a_tombstone_away(
+    store: ports.TenantStore, tenant: TenantId, status: TenantStatus
+) -> None:
+    await store.create(tenant_row(tenant))
+    await store.begin_deletion(tenant)
+
+    assert await store.change_status(tenant, status) is TenantStatus.DELETING
+
+    found = await store.load(tenant)
+    assert found is not None
+    assert (found.status, found.epoch) == (TenantStatus.DELETING, 1)
+
+
+async def test_a_tenant_that_is_gone_gets_no_status(
+    store: ports.TenantStore, tenant: TenantId
+) -> None:
+    assert await store.change_status(tenant, TenantStatus.DISABLED) is None
     assert await store.load(tenant) is None

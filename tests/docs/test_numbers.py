@@ -78,7 +78,7 @@ FACTS: Final[Mapping[str, Fact]] = {
     ),
     "between two rotations": Fact(
         rf"[Ww]ait {N} minutes before",
-        lambda: int(key_vault._CACHE_SECONDS / 60) + minutes(sessions.LIFETIME),
+        lambda: minutes(sessions.SETTLED + sessions.LIFETIME + sessions.SKEW),
     ),
     "shortest secret": Fact(rf"less than {N} characters", lambda: sessions._LEAST_KEY_CHARACTERS),
     "wrong clock": Fact(rf"clock is more than {N} minutes", lambda: minutes(clean_up._WRONG_CLOCK)),

@@ -249,13 +249,14 @@ def test_the_headers_that_a_preflight_allows_are_told() -> None:
 def test_the_numbers_that_an_add_in_is_told_are_those_of_the_code() -> None:
     services = text_of(ROOT / "shared" / "services.py")
     limits = re.findall(r"RateLimit\(per_minute=([\d_]+), burst=([\d_]+)\)", services)
-    (user, burst), (tenant, _), (sign_in, _) = [
+    (user, burst), (tenant, _), (sign_in, _), (guesses, _) = [
         (int(a.replace("_", "")), int(b.replace("_", ""))) for a, b in limits
     ]
     told = SETUP["addin"]
 
     assert f"{user} requests a minute for a user ({burst} at once)" in told
     assert f"{tenant:,} for a tenant, {sign_in} sign-ins a minute" in told
+    assert f"{guesses} tickets or states a minute that nobody gave out" in told
     assert f"are at most {LARGEST_BODY_BYTES // 1024} KiB" in told
     assert f"({SESSION_LIFETIME.total_seconds():.0f} seconds)" in told
     assert TICKET_LIFETIME == PARKED_LIFETIME

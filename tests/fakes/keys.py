@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,7 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from shared.errors import KeyVaultFailedError
 from shared.jws import public_jwk
 from shared.model import SigningKey
-from shared.secret import Secret
+from shared.ports import Clock
+from shared.secret import Secret, SecretVersion
 from shared.telemetry.events import alarm
 from tests.fakes.faults import Faults
 
@@ -129,18 +131,29 @@ class LocalSigner:
 class MemorySecrets:
     """The secret that signs sessions: what `SignedSessions` asks Key Vault for."""
 
-    def __init__(self) -> None:
-        self._versions = {"1" * 32: Secret("a made-up signing secret of enough characters")}
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._versions = [
+            SecretVersion(
+                id="1" * 32,
+                secret=Secret("a made-up signing secret of enough characters"),
+                created_at=datetime(2025, 1, 1, tzinfo=UTC),
+            )
+        ]
 
-    async def newest_two(self, name: str) -> Mapping[str, Secret]:
+    async def newest_two(self, name: str) -> Sequence[SecretVersion]:
         del name
-        return dict(list(self._versions.items())[:2])
+        return self._versions[:2]
 
-    async def newest_two_by_now(self, name: str) -> Mapping[str, Secret]:
+    async def newest_two_by_now(self, name: str) -> Sequence[SecretVersion]:
         return await self.newest_two(name)
 
     def rotate(self) -> None:
-        """A new version signs; the one before is still accepted, and older ones are not."""
+        """A new version; the one before is still accepted, and older ones are not."""
         number = len(self._versions) + 1
-        newest = {f"{number}" * 32: Secret(f"made-up signing secret number {number}, long enough")}
-        self._versions = newest | self._versions
+        newest = SecretVersion(
+            id=f"{number}" * 32,
+            secret=Secret(f"made-up signing secret number {number}, long enough"),
+            created_at=self._clock(),
+        )
+        self._versions.insert(0, newest)

@@ -85,6 +85,15 @@ class MemoryTenantStore:
                 epoch = self.rows[tenant].epoch + 1
                 self.change(tenant, status=TenantStatus.DELETING, epoch=epoch)
 
+    async def change_status(self, tenant: TenantId, status: TenantStatus) -> TenantStatus | None:
+        async with self.faults.call("change_status"):
+            if tenant not in self.rows:
+                return None
+            before = self.rows[tenant].status
+            if before not in (status, TenantStatus.DELETING):
+                self.change(tenant, status=status, epoch=self.rows[tenant].epoch + 1)
+            return before
+
     async def remember_flow_name(self, tenant: TenantId, flow_id: str, sealed: bytes) -> None:
         async with self.faults.call("remember_flow_name"):
             self._gates.require(tenant)

@@ -46,7 +46,7 @@ class World:
         self.clock = FakeClock()
         self.verifier = FakeVerifier()
         self.entra = FakeOnBehalfOf()
-        self.secrets = MemorySecrets()
+        self.secrets = MemorySecrets(self.clock)
         self.gates = MemoryGates()
         self.leases = MemoryLeases(self.gates, self.clock)
         self.tenants = MemoryTenantStore(self.gates)

@@ -85,6 +85,13 @@ async def test_a_body_of_another_shape_is_invalid(world: World, body: object) ->
     assert failure_of(await exchange(world, body=body)) == (400, "invalid_request")
 
 
+async def test_a_body_that_takes_long_to_read_is_not_read_for_nobody(world: World) -> None:
+    """This body is read before anybody is known: 256 KiB of it would take 50 ms of an instance."""
+    padded = {"provider": "microsoft" + " " * 1_024}
+
+    assert failure_of(await exchange(world, body=padded)) == (413, "body_too_large")
+
+
 @pytest.mark.parametrize(
     ("token", "provider"),
     [
@@ -110,6 +117,10 @@ async def test_a_token_that_does_not_verify_signs_nobody_in(
         (
             ("verifier", "verify", errors.PersonalAccountError),
             (403, "personal_account_not_supported"),
+        ),
+        (
+            ("verifier", "verify", errors.GuestNotAllowedError),
+            (403, "guest_not_allowed"),
         ),
         (
             ("verifier", "verify", errors.IdentityProviderFailedError),
@@ -139,6 +150,21 @@ async def test_each_failure_has_its_own_code(
     getattr(world, where).faults.plan(method, failure)
 
     assert failure_of(await exchange(world)) == answer
+
+
+@pytest.mark.parametrize(
+    ("failure", "seconds"),
+    [
+        pytest.param(errors.IdentityProviderFailedError, "10", id="not-said"),
+        pytest.param(lambda: errors.IdentityProviderFailedError(42), "42", id="as-entra-asked"),
+    ],
+)
+async def test_a_provider_that_failed_says_when_to_come_back(
+    world: World, failure: Callable[[], FlowRunnerError], seconds: str
+) -> None:
+    world.entra.faults.plan("confirm", failure)
+
+    assert (await exchange(world)).headers["Retry-After"] == seconds
 
 
 async def test_a_tenant_that_is_not_allowed_is_told_so_and_leaves_no_row() -> None:

@@ -1,15 +1,20 @@
 """Simulated identity providers and vaults, and the network that leads to them."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
+from time import time
 
 import pytest
 
+from local import scene
+from local.simulators.azure_tokens import AzureTokens
+from local.simulators.entra import Entra
 from local.simulators.simulator import Simulator
 from shared.network import Network
+from tests.identity.entra_upstream import Made
 from tests.simulators.serving import Served, serving
-from tests.upstream import authority, pinned_network
+from tests.upstream import Upstream, authority, pinned_network, upstream
 
 type Simulate = Callable[[Simulator], tuple[Served, Network]]
 
@@ -28,3 +33,29 @@ async def simulate(tmp_path: Path) -> AsyncIterator[Simulate]:
             return served, network
 
         yield start
+
+
+@pytest.fixture
+def azure() -> AzureTokens:
+    """Issues the managed identity's tokens."""
+    return AzureTokens(clock=time)
+
+
+@pytest.fixture
+def entra(simulate: Simulate, azure: AzureTokens) -> tuple[Served, Network]:
+    """The simulator, and the network that leads to it."""
+    return simulate(Entra(clock=time, tokens=azure))
+
+
+@pytest.fixture
+def make(azure: AzureTokens) -> Iterator[Made]:
+    """Makes an on-behalf-of for a network; it is closed at the end."""
+    with closing(Made(lambda: azure.issue("api://AzureADTokenExchange"))) as made:
+        yield made
+
+
+@pytest.fixture
+async def misbehaving() -> AsyncIterator[Upstream]:
+    """What answers for Entra ID under its own name."""
+    async with upstream(scene.ENTRA_HOST) as server:
+        yield server

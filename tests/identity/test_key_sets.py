@@ -183,6 +183,39 @@ async def test_the_flood_does_not_keep_known_keys_from_anybody(
         await flood
 
 
+async def test_t11_whoever_comes_while_a_new_key_is_fetched_waits_for_it(
+    provider: Upstream, key_sets: KeySets, clock: Seconds
+) -> None:
+    """During a roll-over nobody is refused for having come second."""
+    await key_sets.key(KEYS, "key-1")
+    clock.now += MINUTE + 1
+    may_answer = asyncio.Event()
+    provider.answer = after(may_answer, publishing(jwk(), jwk("key-2", private_key("next"))))
+    waiting = [asyncio.create_task(key_sets.key(KEYS, "key-2")) for _ in range(20)]
+    await asyncio.sleep(0.05)
+
+    may_answer.set()
+    await asyncio.gather(*waiting)
+
+    assert len(provider.received) == 2
+
+
+async def test_t11_an_invented_key_id_does_not_delay_a_new_key_beyond_a_minute(
+    provider: Upstream, key_sets: KeySets, clock: Seconds
+) -> None:
+    await key_sets.key(KEYS, "key-1")
+    clock.now += MINUTE + 1
+    with pytest.raises(NotAuthenticatedError):
+        await key_sets.key(KEYS, "invented")
+    provider.answer = publishing(jwk(), jwk("key-2", private_key("next")))
+    with pytest.raises(NotAuthenticatedError):
+        await key_sets.key(KEYS, "key-2")
+
+    clock.now += MINUTE + 1
+
+    await key_sets.key(KEYS, "key-2")
+
+
 # --- the provider is away ------------------------------------------------------------------------
 
 
@@ -302,6 +335,38 @@ async def test_t13_refreshes_of_a_provider_that_is_away_are_a_minute_apart(
         await settled(key_sets)
 
     assert len(provider.received) == 2
+
+
+async def test_t13_while_the_provider_is_away_an_unknown_key_is_its_failure_not_the_tokens(
+    provider: Upstream, key_sets: KeySets, clock: Seconds
+) -> None:
+    """It may have been published since: nobody is told that a good token is a bad one."""
+    await key_sets.key(KEYS, "key-1")
+    provider.answer = answering(status=503)
+    clock.now += MINUTE + 1
+    for _ in range(20):
+        with pytest.raises(IdentityProviderFailedError):
+            await key_sets.key(KEYS, "key-2")
+        await key_sets.key(KEYS, "key-1")
+    assert len(provider.received) == 2
+
+
+async def test_t13_a_new_key_is_found_ten_seconds_after_a_failure(
+    provider: Upstream, key_sets: KeySets, clock: Seconds
+) -> None:
+    await key_sets.key(KEYS, "key-1")
+    provider.answer = answering(status=503)
+    clock.now += MINUTE + 1
+    with pytest.raises(IdentityProviderFailedError):
+        await key_sets.key(KEYS, "key-2")
+    provider.answer = publishing(jwk(), jwk("key-2", private_key("next")))
+
+    clock.now += 10.5
+
+    await key_sets.key(KEYS, "key-2")
+    with pytest.raises(NotAuthenticatedError):
+        await key_sets.key(KEYS, "invented")
+    assert len(provider.received) == 3
 
 
 async def test_t13_a_provider_that_drips_or_hangs_is_left_within_seconds(

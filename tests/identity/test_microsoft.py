@@ -7,11 +7,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from local import scene
-from shared.errors import NotAuthenticatedError, PersonalAccountError
+from shared.errors import GuestNotAllowedError, NotAuthenticatedError, PersonalAccountError
 from shared.identity.microsoft import KEYS, OFFICE_CLIENTS, MicrosoftPolicy
 from shared.model import Identity
+from shared.network import Network
+from shared.outside import Azure
 from shared.secret import Secret
 from tests.identity import tokens
+from tests.identity.entra_upstream import user_token
 from tests.identity.tokens import (
     NOON,
     NOW,
@@ -26,6 +29,8 @@ from tests.identity.tokens import (
     published_key,
     signed,
 )
+from tests.settings import settings
+from tests.simulators.serving import Served
 
 OTHER_APP = "0f1e2d3c-4b5a-4697-8897-a6b5c4d3e2f1"
 V2_ISSUER = f"https://login.microsoftonline.com/{TENANT}/v2.0"
@@ -37,20 +42,28 @@ def keys() -> KnownKeys:
     return KnownKeys(**{tokens.KID: published_key()})
 
 
-def policy(keys: KnownKeys, *, accept_v1: bool = False, seconds: float = 0) -> MicrosoftPolicy:
+def policy(
+    keys: KnownKeys, *, accept_v1: bool = False, admit_guests: bool = False, seconds: float = 0
+) -> MicrosoftPolicy:
     return MicrosoftPolicy(
         keys,
         audience=scene.ENTRA_API_CLIENT_ID,
         addin_clients=frozenset({scene.ENTRA_ADDIN_CLIENT_ID}),
         accept_v1=accept_v1,
+        admit_guests=admit_guests,
         clock=lambda: NOON + timedelta(seconds=seconds),
     )
 
 
 async def verified(
-    keys: KnownKeys, claims: dict[str, Any], *, accept_v1: bool = False, seconds: float = 0
+    keys: KnownKeys,
+    claims: dict[str, Any],
+    *,
+    accept_v1: bool = False,
+    admit_guests: bool = False,
+    seconds: float = 0,
 ) -> Identity:
-    chosen = policy(keys, accept_v1=accept_v1, seconds=seconds)
+    chosen = policy(keys, accept_v1=accept_v1, admit_guests=admit_guests, seconds=seconds)
     return await chosen.verify(Secret(signed(header(), claims)))
 
 
@@ -84,7 +97,7 @@ async def test_names_and_addresses_are_neither_read_nor_kept(keys: KnownKeys) ->
         "acct": 1,
     }
 
-    assert await verified(keys, microsoft_claims(**guest)) == await verified(
+    assert await verified(keys, microsoft_claims(**guest), admit_guests=True) == await verified(
         keys, microsoft_claims()
     )
 
@@ -258,7 +271,16 @@ async def test_t05_a_key_signs_for_its_own_issuer_only(issuer: str | None, accep
     "version", ["1.0", "2", "2.1", "3.0", "", 2, 2.0, None, ..., ["2.0"], {"2.0": 1}]
 )
 async def test_no_other_version_is_accepted(keys: KnownKeys, version: object) -> None:
-    assert not await is_accepted(keys, microsoft_claims(ver=version))
+    for issuer in (microsoft_claims()["iss"], "", None, ...):
+        assert not await is_accepted(keys, microsoft_claims(ver=version, iss=issuer))
+
+
+async def test_t05_a_version_that_is_switched_off_is_not_let_in_by_an_empty_issuer(
+    keys: KnownKeys,
+) -> None:
+    claims = microsoft_v1_claims(iss="")
+
+    assert not await is_accepted(keys, claims)
 
 
 # --- T-10: time, by an injected clock ------------------------------------------------------------
@@ -504,3 +526,128 @@ async def test_version_2_rules_do_not_soften_when_version_1_is_accepted(keys: Kn
         {"iss": "https://sts.windows.net/"},
     ):
         assert not await is_accepted(keys, microsoft_claims(**claims), accept_v1=True)
+
+
+# --- T-18: guests --------------------------------------------------------------------------------
+
+V1_ISSUER = f"https://sts.windows.net/{TENANT}/"
+GUESTS = [
+    pytest.param({"acct": 1}, id="the-account-is-a-guests"),
+    pytest.param({"idp": f"https://sts.windows.net/{OTHER_TENANT}/"}, id="of-another-tenant"),
+    pytest.param(
+        {"idp": f"https://login.microsoftonline.com/{OTHER_TENANT}/v2.0"}, id="of-another-by-v2"
+    ),
+    pytest.param(
+        {"idp": "https://sts.windows.net/9188040d-6c67-4c5b-b112-36a304b66dad/"}, id="personal"
+    ),
+    pytest.param({"idp": "live.com"}, id="of-live"),
+    pytest.param({"idp": "google.com"}, id="of-google"),
+    pytest.param({"idp": "mail"}, id="by-a-code-in-a-mail"),
+    pytest.param({"idp": V1_ISSUER.rstrip("/")}, id="nearly-the-tenants-own"),
+    pytest.param({"idp": V1_ISSUER.upper()}, id="the-tenants-own-in-upper-case"),
+    pytest.param({"idp": f"https://evil.test/{TENANT}/"}, id="of-the-tenants-name-elsewhere"),
+    pytest.param({"acct": 1, "idp": V1_ISSUER}, id="a-guest-by-one-claim-alone"),
+    pytest.param({"acct": 0, "idp": "live.com"}, id="a-guest-by-the-other-alone"),
+]
+
+
+@pytest.mark.parametrize("claims", GUESTS)
+async def test_t18_a_guest_is_told_that_guests_are_not_let_in(
+    keys: KnownKeys, claims: dict[str, Any]
+) -> None:
+    for more in ({}, {"roles": ["FlowRunner.Admin"]}):
+        with pytest.raises(GuestNotAllowedError):
+            await verified(keys, microsoft_claims(**claims, **more))
+
+
+@pytest.mark.parametrize("claims", GUESTS)
+async def test_t18_a_guest_who_is_let_in_is_a_user_of_this_tenant_and_no_administrator(
+    keys: KnownKeys, claims: dict[str, Any]
+) -> None:
+    claims = microsoft_claims(**claims, roles=["FlowRunner.Admin"])
+
+    assert await verified(keys, claims, admit_guests=True) == Identity(
+        provider="microsoft", directory=TENANT, subject=USER, is_admin=False
+    )
+
+
+@pytest.mark.parametrize("claims", GUESTS)
+async def test_t18_a_guest_is_one_by_version_1_as_well(
+    keys: KnownKeys, claims: dict[str, Any]
+) -> None:
+    with pytest.raises(GuestNotAllowedError):
+        await verified(keys, microsoft_v1_claims(**claims), accept_v1=True)
+
+
+@pytest.mark.parametrize("admit_guests", [False, True])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({}, id="says-neither"),
+        pytest.param({"acct": 0}, id="the-account-is-a-members"),
+        pytest.param({"idp": V1_ISSUER}, id="of-the-tenant-itself"),
+        pytest.param({"idp": V2_ISSUER}, id="of-the-tenant-itself-by-v2"),
+        pytest.param({"acct": 0, "idp": V1_ISSUER}, id="both"),
+        pytest.param(
+            {"preferred_username": "robin_contoso.com#EXT#@fabrikam.com"}, id="a-guests-name-alone"
+        ),
+    ],
+)
+async def test_t18_a_member_is_no_guest(
+    keys: KnownKeys, claims: dict[str, Any], admit_guests: bool
+) -> None:
+    claims = microsoft_claims(**claims, roles=["FlowRunner.Admin"])
+
+    assert (await verified(keys, claims, admit_guests=admit_guests)).is_admin
+
+
+@pytest.mark.parametrize("admit_guests", [False, True])
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"acct": 2}, {"acct": -1}, {"acct": "0"}, {"acct": "1"}, {"acct": None}, {"acct": True},
+        {"acct": False}, {"acct": 0.0}, {"acct": 1.0}, {"acct": [0]}, {"acct": {}},
+        {"idp": ""}, {"idp": None}, {"idp": 1}, {"idp": [V1_ISSUER]}, {"idp": {"a": V1_ISSUER}},
+    ],
+    ids=str,
+)  # fmt: skip
+async def test_t18_a_claim_about_it_that_is_malformed_is_refused(
+    keys: KnownKeys, claims: dict[str, Any], admit_guests: bool
+) -> None:
+    with pytest.raises(NotAuthenticatedError):
+        await verified(keys, microsoft_claims(**claims), admit_guests=admit_guests)
+
+
+async def test_t18_a_guest_is_told_so_only_once_the_rest_of_the_token_is_good(
+    keys: KnownKeys,
+) -> None:
+    with pytest.raises(NotAuthenticatedError):
+        await verified(keys, microsoft_claims(acct=1, aud=OTHER_APP))
+
+
+async def test_t18_a_personal_account_at_home_is_told_that_and_not_that_it_is_a_guest(
+    keys: KnownKeys,
+) -> None:
+    personal = "9188040d-6c67-4c5b-b112-36a304b66dad"
+    claims = microsoft_claims(tid=personal, iss=V2_ISSUER.replace(TENANT, personal), acct=1)
+
+    with pytest.raises(PersonalAccountError):
+        await verified(keys, claims)
+
+
+@pytest.mark.parametrize("admitted", [False, True])
+async def test_t18_the_setting_decides_in_the_service_as_it_is_deployed(
+    entra: tuple[Served, Network], admitted: bool
+) -> None:
+    served, network = entra
+    guest = user_token(served, overrides={"acct": 1, "roles": ["FlowRunner.Admin"]})
+    outside = Azure(settings(entra_admit_guests=admitted), network)
+    try:
+        found = await outside.verifier.verify("microsoft", guest)
+    except GuestNotAllowedError:
+        found = None
+    finally:
+        await outside.close()
+
+    assert (found is not None) is admitted
+    assert found is None or not found.is_admin

@@ -2,34 +2,33 @@
 
 import asyncio
 import base64
-import gc
 import json
-import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from time import time
+from contextlib import closing
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-import msal
 import pytest
-from aiohttp import web
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import CredentialUnavailableError
 
 from local import scene
-from local.simulators.azure_tokens import AzureTokens
-from local.simulators.entra import Entra
-from local.simulators.entra_metadata import metadata_v2
 from shared.errors import (
     IdentityProviderFailedError,
     InteractionRequiredError,
     NotAuthenticatedError,
 )
-from shared.identity.on_behalf_of import MsalOnBehalfOf
 from shared.model import Identity
 from shared.network import Network
 from shared.secret import Secret
-from tests.identity.conftest import Simulate
+from tests.identity.entra_upstream import (
+    GRANTED,
+    Made,
+    by_user,
+    entra_answering,
+    person,
+    user_token,
+)
 from tests.identity.tokens import OTHER_TENANT, TENANT, USER
 from tests.simulators.serving import Served
 from tests.upstream import (
@@ -47,61 +46,14 @@ CHALLENGE: Final = (
     '{"access_token":{"polids":{"essential":true,'
     '"values":["9ab03e19-ed42-4168-b6b7-7001fb3e933a"]}},  "Ü":"\\u00e9"}'
 )
-GRANTED: Final = {"token_type": "Bearer", "access_token": "eyJ.granted", "expires_in": 3_599}
 IDENTITY: Final = Identity(provider="microsoft", directory=TENANT, subject=USER, is_admin=False)
-
-type Make = Callable[[Network], MsalOnBehalfOf]
-
-
-def assertion_of(azure: AzureTokens) -> Callable[[], str]:
-    return lambda: azure.issue("api://AzureADTokenExchange")
-
-
-@pytest.fixture
-def azure() -> AzureTokens:
-    return AzureTokens(clock=time)
-
-
-@pytest.fixture
-async def make(azure: AzureTokens) -> AsyncIterator[Make]:
-    """Makes what is tested; msal's connections are closed at the end."""
-    made: list[MsalOnBehalfOf] = []
-
-    def new(network: Network) -> MsalOnBehalfOf:
-        made.append(
-            MsalOnBehalfOf(
-                network,
-                client_id=scene.ENTRA_API_CLIENT_ID,
-                client_assertion=assertion_of(azure),
-            )
-        )
-        return made[-1]
-
-    yield new
-    for each in made:
-        close(each)
-
-
-def close(on_behalf_of: MsalOnBehalfOf) -> None:
-    for app in on_behalf_of._apps.values():
-        app.http_client.close()
-
-
-@pytest.fixture
-def entra(simulate: Simulate, azure: AzureTokens) -> tuple[Served, Network]:
-    return simulate(Entra(clock=time, tokens=azure))
-
-
-def user_token(entra: Served, **order: object) -> Secret:
-    answer = entra.control_post("/_sim/entra/token", {"tid": TENANT, "oid": USER, **order})
-    return Secret(answer["token"])
 
 
 # --- against the simulator -----------------------------------------------------------------------
 
 
 async def test_a_user_in_good_standing_is_confirmed(
-    entra: tuple[Served, Network], make: Make
+    entra: tuple[Served, Network], make: Made
 ) -> None:
     served, network = entra
     on_behalf_of = make(network)
@@ -113,53 +65,21 @@ async def test_a_user_in_good_standing_is_confirmed(
     assert calls["POST /{tenant}/oauth2/v2.0/token"] == 2  # asked each time, never from memory
 
 
-async def test_many_users_at_once_are_confirmed(entra: tuple[Served, Network], make: Make) -> None:
+async def test_many_users_at_once_are_confirmed(entra: tuple[Served, Network], make: Made) -> None:
     served, network = entra
     on_behalf_of = make(network)
     users = [f"8e4d1a72-95c3-4f0b-b6d8-{number:012d}" for number in range(20)]
 
     await asyncio.gather(
-        *(on_behalf_of.confirm(IDENTITY, user_token(served, oid=oid)) for oid in users)
+        *(
+            on_behalf_of.confirm(replace(IDENTITY, subject=oid), user_token(served, oid=oid))
+            for oid in users
+        )
     )
-
-
-async def test_a_success_leaves_no_token_in_memory(
-    entra: tuple[Served, Network], make: Make
-) -> None:
-    """msal's own caches are walked object by object: tokens of users are nowhere in them."""
-    served, network = entra
-    on_behalf_of = make(network)
-    for number in range(3):
-        await on_behalf_of.confirm(IDENTITY, user_token(served, oid=USER[:-1] + str(number)))
-
-    assert list(tokens_in(on_behalf_of)) == []
-
-
-async def test_the_walk_finds_what_msal_would_keep_by_itself(
-    entra: tuple[Served, Network], azure: AzureTokens
-) -> None:
-    """So that the test above can fail: the same call with msal's usual cache."""
-    served, network = entra
-    session = network.requests_session()
-    app = await asyncio.to_thread(
-        msal.ConfidentialClientApplication,
-        scene.ENTRA_API_CLIENT_ID,
-        client_credential={"client_assertion": assertion_of(azure)},
-        authority=f"https://login.microsoftonline.com/{TENANT}",
-        http_client=session,
-    )
-    await asyncio.to_thread(
-        app.acquire_token_on_behalf_of,
-        user_token(served).reveal(),
-        scopes=["https://graph.microsoft.com/User.Read"],
-    )
-    session.close()
-
-    assert len(list(tokens_in(app))) >= 3  # access, refresh and identity token
 
 
 async def test_a_challenge_reaches_the_caller_byte_for_byte(
-    entra: tuple[Served, Network], make: Make
+    entra: tuple[Served, Network], make: Made
 ) -> None:
     served, network = entra
     order = {"error": "interaction_required", "suberror": "basic_action", "claims": CHALLENGE}
@@ -174,7 +94,7 @@ async def test_a_challenge_reaches_the_caller_byte_for_byte(
 
 
 async def test_the_user_who_met_the_challenge_is_confirmed_at_once(
-    entra: tuple[Served, Network], make: Make
+    entra: tuple[Served, Network], make: Made
 ) -> None:
     """msal by itself would replay the refusal of an identical request for a minute."""
     served, network = entra
@@ -210,7 +130,7 @@ async def test_the_user_who_met_the_challenge_is_confirmed_at_once(
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None,
 )
 async def test_each_refusal_has_its_own_failure(
-    entra: tuple[Served, Network], make: Make, order: dict[str, Any], failure: type[Exception]
+    entra: tuple[Served, Network], make: Made, order: dict[str, Any], failure: type[Exception]
 ) -> None:
     served, network = entra
     served.control_post("/_sim/entra/obo", order)
@@ -224,7 +144,7 @@ async def test_each_refusal_has_its_own_failure(
 
 
 async def test_a_token_of_another_tenant_is_not_confirmed(
-    entra: tuple[Served, Network], make: Make
+    entra: tuple[Served, Network], make: Made
 ) -> None:
     served, network = entra
     foreign = user_token(served, tid=OTHER_TENANT)
@@ -236,38 +156,8 @@ async def test_a_token_of_another_tenant_is_not_confirmed(
 # --- against a server that answers what a test tells it to ---------------------------------------
 
 
-@pytest.fixture
-async def misbehaving() -> AsyncIterator[Upstream]:
-    async with upstream(scene.ENTRA_HOST) as server:
-        yield server
-
-
-def entra_answering(token_answer: Answer, metadata: Answer | None = None) -> Answer:
-    """Entra's metadata for any tenant, and this answer at the token endpoint."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if request.method == "POST":
-            return await token_answer(request)
-        if metadata is not None:
-            return await metadata(request)
-        return web.json_response(metadata_v2(request.path.split("/")[1]))
-
-    return answer
-
-
-def by_user(**answers: Answer) -> Answer:
-    """An answer for each user, known by the assertion."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        chosen: Awaitable[web.StreamResponse] = answers[str(form["assertion"])](request)
-        return await chosen
-
-    return answer
-
-
 async def test_what_goes_out_is_the_documented_request_and_no_secret(
-    misbehaving: Upstream, make: Make
+    misbehaving: Upstream, make: Made
 ) -> None:
     misbehaving.answer = entra_answering(answering_json(GRANTED))
     await make(misbehaving.network).confirm(IDENTITY, Secret("the-users-token"))
@@ -292,21 +182,25 @@ async def test_what_goes_out_is_the_documented_request_and_no_secret(
         pytest.param(answering(status=429, headers={"Retry-After": "3600"}), id="too-many"),
         pytest.param(answering(status=500), id="server-error"),
         pytest.param(answering_json({"error": "invalid_grant"}, status=400), id="refused"),
+        pytest.param(answering_json({"error": ["a", 1]}, status=400), id="an-error-list"),
+        pytest.param(answering_json({"error": "a\r\nb: c"}, status=400), id="line-breaks"),
+        pytest.param(answering_json({"error": "\u20ac"}, status=400), id="beyond-latin-1"),
     ],
 )
 async def test_one_users_trouble_does_not_answer_for_another(
-    misbehaving: Upstream, make: Make, trouble: Answer
+    misbehaving: Upstream, make: Made, trouble: Answer
 ) -> None:
     """msal by itself keeps a 429 or 5xx for everybody in the process, up to an hour."""
     misbehaving.answer = entra_answering(by_user(alice=trouble, bob=answering_json(GRANTED)))
     on_behalf_of = make(misbehaving.network)
     with pytest.raises((IdentityProviderFailedError, NotAuthenticatedError)):
-        await on_behalf_of.confirm(IDENTITY, Secret("alice"))
+        await on_behalf_of.confirm(person(1), Secret("alice"))
 
-    await on_behalf_of.confirm(IDENTITY, Secret("bob"))
+    await on_behalf_of.confirm(person(2), Secret("bob"))
 
     misbehaving.answer = entra_answering(answering_json(GRANTED))
-    await on_behalf_of.confirm(IDENTITY, Secret("alice"))
+    make.clock.move(minutes=5)
+    await on_behalf_of.confirm(person(1), Secret("alice"))
 
 
 GARBAGE: Final = [
@@ -325,6 +219,10 @@ GARBAGE: Final = [
     pytest.param(answering_json({"error": ["invalid_grant"]}, status=400), id="an-error-list"),
     pytest.param(answering_json({"error": {"a": 1}}, status=400), id="an-error-object"),
     pytest.param(answering_json({"access_token": "x", "id_token": "x"}), id="a-bad-id-token"),
+    pytest.param(
+        answering(b'{"error": "interaction_required", "claims": "\\ud800"}', status=400),
+        id="half-a-surrogate-pair",
+    ),
     pytest.param(redirecting("https://evil.example.com/token"), id="a-redirect"),
     pytest.param(answering(b"x" * 7_000_000), id="too-much"),
     pytest.param(dropping, id="dropped"),
@@ -333,7 +231,7 @@ GARBAGE: Final = [
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 async def test_an_answer_that_cannot_be_read_is_the_providers_failure(
-    misbehaving: Upstream, make: Make, garbage: Answer
+    misbehaving: Upstream, make: Made, garbage: Answer
 ) -> None:
     misbehaving.answer = entra_answering(garbage)
 
@@ -345,19 +243,19 @@ async def test_an_answer_that_cannot_be_read_is_the_providers_failure(
 
 @pytest.mark.parametrize("garbage", GARBAGE)
 async def test_metadata_that_cannot_be_read_is_the_providers_failure_for_now(
-    misbehaving: Upstream, make: Make, garbage: Answer
+    misbehaving: Upstream, make: Made, garbage: Answer
 ) -> None:
     """And it is not remembered: the next sign-in asks again."""
     misbehaving.answer = entra_answering(answering_json(GRANTED), metadata=garbage)
     on_behalf_of = make(misbehaving.network)
     with pytest.raises(IdentityProviderFailedError):
-        await on_behalf_of.confirm(IDENTITY, Secret("alice"))
+        await on_behalf_of.confirm(person(1), Secret("alice"))
 
     misbehaving.answer = entra_answering(answering_json(GRANTED))
-    await on_behalf_of.confirm(IDENTITY, Secret("alice"))
+    await on_behalf_of.confirm(person(2), Secret("bob"))
 
 
-async def test_a_provider_that_cannot_be_reached_is_the_providers_failure(make: Make) -> None:
+async def test_a_provider_that_cannot_be_reached_is_the_providers_failure(make: Made) -> None:
     async with upstream("elsewhere.example.com") as server:
         with pytest.raises(IdentityProviderFailedError):
             await make(server.network).confirm(IDENTITY, Secret("alice"))
@@ -380,33 +278,5 @@ async def test_a_managed_identity_that_gets_no_token_is_the_providers_failure(
     def fail() -> str:
         raise failure
 
-    on_behalf_of = MsalOnBehalfOf(
-        misbehaving.network, client_id=scene.ENTRA_API_CLIENT_ID, client_assertion=fail
-    )
-    try:
-        with pytest.raises(IdentityProviderFailedError):
-            await on_behalf_of.confirm(IDENTITY, Secret("alice"))
-    finally:
-        close(on_behalf_of)
-
-
-# --- the walk ------------------------------------------------------------------------------------
-
-
-def tokens_in(root: object) -> Iterator[str]:
-    """Every text that looks like a token, anywhere in what hangs on an object."""
-    seen: set[int] = set()
-    left: list[object] = [root]
-    while left:
-        found = left.pop()
-        if id(found) in seen or isinstance(found, (types.ModuleType, type)):
-            continue
-        seen.add(id(found))
-        if isinstance(found, (str, bytes)):
-            text = found if isinstance(found, str) else found.decode("latin-1")
-            if "eyJ" in text or text.startswith("0.A"):
-                yield text
-        elif isinstance(found, types.FunctionType):
-            left += [found.__closure__, found.__defaults__, found.__dict__]
-        else:
-            left += gc.get_referents(found)
+    with closing(Made(fail)) as make, pytest.raises(IdentityProviderFailedError):
+        await make(misbehaving.network).confirm(IDENTITY, Secret("alice"))
