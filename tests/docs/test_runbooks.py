@@ -84,7 +84,7 @@ def test_no_document_names_a_path_of_a_machine(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["see /home/me/x", "`/tmp/key`", "(/root/a)", r"C:\keys", "file:///etc", "/work/a"]
+    "text", ["see /home/me/x", "`/tmp/key`", "(/root/a)", r"C:\keys", "file:///etc", "/srv/a"]
 )
 def test_a_path_of_a_machine_is_found(text: str) -> None:
     assert machine_paths(text)
