@@ -81,6 +81,8 @@ class Azure:
             await asyncio.to_thread(events.detach, sink)
         if (on_behalf_of := self.__dict__.get("on_behalf_of")) is not None:
             on_behalf_of.close()
+        if (login := self.__dict__.get("login")) is not None:
+            login.close()
         if "_credential" in self.__dict__:
             await self._credential.close()
         if "_network" in self.__dict__:
@@ -181,6 +183,12 @@ class Azure:
         return TableConnectionStore(self._tables)
 
     @cached_property
+    def outbox(self) -> ports.RevocationOutbox:
+        from shared.storage.outbox import TableRevocationOutbox
+
+        return TableRevocationOutbox(self._tables)
+
+    @cached_property
     def pending(self) -> ports.PendingStore:
         from shared.storage.pending import TablePendingStore
 
@@ -225,6 +233,12 @@ class Azure:
         from shared.storage.copies import TableCopies
 
         return TableCopies(self._tables)
+
+    @cached_property
+    def sealed_values(self) -> ports.SealedValues:
+        from shared.storage.sealed_values import TableSealedValues
+
+        return TableSealedValues(self._tables)
 
     # --- keys ---
 
@@ -287,18 +301,21 @@ class Azure:
     def _network(self) -> "Network":
         from shared.network import Network
 
-        return self._given_network or Network()
+        network = self._given_network or Network()
+        network.egress.admit_settings(self._settings)
+        return network
 
     def _synchronous_credential(self) -> "TokenCredential":
-        """The managed identity for libraries with threads of their own. Its endpoint is on this
-        machine: no proxy of the environment, and deadlines of seconds (the SDK's are 300, and it
-        tries four times; `timeout` is when it begins no further one)."""
-        from azure.core.pipeline.transport import RequestsTransport
+        """The managed identity for libraries with threads of their own. The SDK tries four times;
+        `timeout` is when it begins no further one."""
         from azure.identity import ManagedIdentityCredential
 
-        transport = RequestsTransport(use_env_settings=False, connection_timeout=4, read_timeout=4)
+        from shared.azure_transport import SynchronousIdentityTransport
+
         return ManagedIdentityCredential(
-            client_id=self._settings.azure_client_id, transport=transport, timeout=6
+            client_id=self._settings.azure_client_id,
+            transport=SynchronousIdentityTransport(self._network),
+            timeout=6,
         )
 
     def _azure_transport(self) -> "NetworkTransport":
@@ -312,8 +329,10 @@ class Azure:
         """The managed identity: no secret of ours opens anything in Azure."""
         from azure.identity.aio import ManagedIdentityCredential
 
+        from shared.azure_transport import IdentityTransport
+
         return ManagedIdentityCredential(
-            client_id=self._settings.azure_client_id, transport=self._azure_transport()
+            client_id=self._settings.azure_client_id, transport=IdentityTransport(self._network)
         )
 
     @cached_property

@@ -26,7 +26,9 @@ from shared.usecases.disconnect import Disconnect
 from shared.usecases.export_runs import ExportRuns
 from shared.usecases.fence import Fence
 from shared.usecases.finish_connection import FinishConnection
+from shared.usecases.grant_journal import GrantJournal
 from shared.usecases.invoke_flow import InvokeFlow
+from shared.usecases.keep_alive import KeepAlive
 from shared.usecases.list_connections import ListConnections
 from shared.usecases.list_flows import ListFlows
 from shared.usecases.list_runs import ListRuns
@@ -37,8 +39,11 @@ from shared.usecases.read_deletion import ReadDeletion
 from shared.usecases.read_settings import ReadSettings
 from shared.usecases.refresh_grant import RefreshGrant
 from shared.usecases.request_deletion import RequestDeletion
+from shared.usecases.reseal_values import ResealValues
 from shared.usecases.restore_backup import RestoreBackup
+from shared.usecases.revocation import Revocations
 from shared.usecases.revoke_grants import RevokeGrants
+from shared.usecases.rotate_keys import RotateKeys
 from shared.usecases.sealed_grants import SealedGrants
 from shared.usecases.sign_document import SignDocument
 from shared.usecases.sign_in import SignIn
@@ -46,6 +51,7 @@ from shared.usecases.sign_out import SignOut
 from shared.usecases.start_connection import StartConnection
 from shared.usecases.suspend_tenant import SuspendTenant
 from shared.usecases.work_off_deletions import WorkOffDeletions
+from shared.usecases.work_off_revocations import WorkOffRevocations
 
 if TYPE_CHECKING:
     from shared.network import Network
@@ -126,6 +132,7 @@ class Services:
             vault=self._outside.vault,
             grants=self._grants,
             login=self._outside.login,
+            revocations=self._revocations,
             tenants=self._outside.tenants,
             guesses=self._guesses,
             clock=self._outside.clock,
@@ -138,7 +145,7 @@ class Services:
             pending=self._outside.pending,
             connections=self._outside.connections,
             grants=self._grants,
-            login=self._outside.login,
+            revocations=self._revocations,
             access=self._access,
             clock=self._outside.clock,
         )
@@ -151,9 +158,9 @@ class Services:
     def disconnect(self) -> Disconnect:
         return Disconnect(
             connections=self._outside.connections,
-            grants=self._grants,
-            login=self._outside.login,
+            revocations=self._revocations,
             access=self._access,
+            clock=self._outside.clock,
         )
 
     # --- Flows and runs ---
@@ -221,6 +228,7 @@ class Services:
             leases=self._outside.leases,
             vault=self._outside.vault,
             read=self.read_settings,
+            own_vault=self.settings.key_vault_uri,
             clock=self._outside.clock,
         )
 
@@ -233,6 +241,7 @@ class Services:
             tenants=self._outside.tenants,
             users=self._outside.users,
             connections=self._outside.connections,
+            outbox=self._outside.outbox,
             pending=self._outside.pending,
             runs=self._outside.runs,
             deletions=self._outside.deletions,
@@ -275,7 +284,9 @@ class Services:
             fence=self._fence,
             revoke=RevokeGrants(
                 connections=self._outside.connections,
+                outbox=self._outside.outbox,
                 pending=self._outside.pending,
+                journal=self._journal,
                 grants=self._grants,
                 login=self._outside.login,
                 clock=self._outside.clock,
@@ -328,8 +339,42 @@ class Services:
             connections=self._outside.connections,
             deletions=self._outside.deletions,
             backups=self._outside.backups,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def work_off_revocations(self) -> WorkOffRevocations:
+        return WorkOffRevocations(
+            tenants=self._outside.tenants,
+            connections=self._outside.connections,
+            outbox=self._outside.outbox,
+            pending=self._outside.pending,
+            journal=self._journal,
             grants=self._grants,
-            login=self._outside.login,
+            refresh=self._refresh,
+            revocations=self._revocations,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def keep_alive(self) -> KeepAlive:
+        return KeepAlive(
+            tenants=self._outside.tenants,
+            connections=self._outside.connections,
+            refresh=self._refresh,
+            revocations=self._revocations,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def rotate_keys(self) -> RotateKeys:
+        return RotateKeys(
+            tenants=self._outside.tenants,
+            tenant_keys=self._outside.tenant_keys,
+            leases=self._outside.leases,
+            vault=self._outside.vault,
+            reseal=ResealValues(vault=self._outside.vault, sealed=self._outside.sealed_values),
+            backups=self._outside.backups,
             clock=self._outside.clock,
         )
 
@@ -363,14 +408,33 @@ class Services:
             tenants=self._outside.tenants,
             connections=self._outside.connections,
             grants=self._grants,
-            refresh=RefreshGrant(
-                connections=self._outside.connections,
-                grants=self._grants,
-                login=self._outside.login,
-                clock=self._outside.clock,
-            ),
+            refresh=self._refresh,
             clock=self._outside.clock,
         )
+
+    @cached_property
+    def _refresh(self) -> RefreshGrant:
+        return RefreshGrant(
+            connections=self._outside.connections,
+            grants=self._grants,
+            journal=self._journal,
+            login=self._outside.login,
+            revocations=self._revocations,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def _revocations(self) -> Revocations:
+        return Revocations(
+            outbox=self._outside.outbox,
+            grants=self._grants,
+            login=self._outside.login,
+            clock=self._outside.clock,
+        )
+
+    @cached_property
+    def _journal(self) -> GrantJournal:
+        return GrantJournal(backups=self._outside.backups)
 
 
 def build(settings: Settings, network: "Network | None" = None) -> Services:

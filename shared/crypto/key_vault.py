@@ -70,6 +70,12 @@ class KeyVaultKeyWrapper:
             )
         return result.encrypted_key, str(key.id)
 
+    async def newest(self, *, by: str | None = None) -> str:
+        wanted = by or self._ours
+        async with vault_call():
+            key = await self._newest.get(wanted, lambda: self._get(wanted))
+        return str(key.id)
+
     async def _get(self, key_id: str) -> KeyVaultKey:
         """A customer's key is in the customer's vault."""
         wanted = KeyVaultKeyIdentifier(key_id)

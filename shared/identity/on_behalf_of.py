@@ -20,13 +20,13 @@ from typing import Any, Final
 
 import msal
 
+from shared.bounded_threads import BoundedThreads
 from shared.errors import (
     IdentityProviderFailedError,
     InteractionRequiredError,
     NotAuthenticatedError,
 )
 from shared.identity.back_off import BackOff
-from shared.identity.bounded_threads import BoundedThreads
 from shared.identity.entra_client import Call, EntraClient
 from shared.model import Identity
 from shared.network import Network

@@ -2,7 +2,16 @@
 
 from shared.model.backups import BACKUP_DAYS
 from shared.model.codes import OneTimeCode, Pending, PendingKind, pending_place
-from shared.model.connections import Access, ConnectedOrg, Connection, Grant, Health, OrgId
+from shared.model.connections import (
+    Access,
+    ConnectedOrg,
+    Connection,
+    Grant,
+    Health,
+    OrgId,
+    connection_row_key,
+    grant_place,
+)
 from shared.model.deletions import (
     CONFIRMATION_LIFETIME,
     REVOCATION_LIMIT,
@@ -15,6 +24,7 @@ from shared.model.deletions import (
 )
 from shared.model.encodings import base32
 from shared.model.housekeeping import Lease, Swept
+from shared.model.left_grants import IDLE_LIMIT, DiscardedGrant, JournalledGrant
 from shared.model.places import Place, flow_name_place
 from shared.model.runs import (
     ALL_TIME,
@@ -53,6 +63,7 @@ __all__ = [
     "CONFIRMATION_LIFETIME",
     "DEFAULT_RETENTION_DAYS",
     "EVERY_RUN",
+    "IDLE_LIMIT",
     "LONGEST_RUN",
     "REVOCATION_LIMIT",
     "SETTLING",
@@ -64,6 +75,7 @@ __all__ = [
     "Deletion",
     "DeletionScope",
     "DeletionState",
+    "DiscardedGrant",
     "FlowDescription",
     "FlowKind",
     "FlowName",
@@ -75,6 +87,7 @@ __all__ = [
     "Idempotency",
     "Identity",
     "IdleGrants",
+    "JournalledGrant",
     "Lease",
     "OneTimeCode",
     "OrgId",
@@ -100,7 +113,9 @@ __all__ = [
     "UserId",
     "WrappedKey",
     "base32",
+    "connection_row_key",
     "flow_name_place",
+    "grant_place",
     "pending_place",
     "rfc3339",
     "subject_hash",

@@ -2,7 +2,8 @@
 
 One container holds for each tenant `<tenant>/<date>/<table>.<nnnn>.sealed` and `manifest.json` of
 each night, and `<tenant>/keys.json`: the wrapped data keys, without which none of it opens. Beside
-them lies the ledger of deletions, `deletions/<tenant>/<deletion id>.json`, for those who restore.
+them lies the ledger of deletions, `deletions/<tenant>/<deletion id>.json`, for those who restore,
+and, while the tables are away, the journal of refreshed grants, `journal/<tenant>/<user>/`.
 """
 
 from collections.abc import Mapping
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from shared.model.connections import OrgId
 from shared.model.deletions import DeletionScope
 from shared.model.places import Place
-from shared.model.who import TenantId
+from shared.model.who import TenantId, UserId
 
 BACKUP_DAYS: Final = 30
 """For so many days a backup is kept. Without the tenant's keys it is noise before that."""
@@ -95,6 +97,16 @@ def ledger_folder(tenant: TenantId) -> str:
 
 def ledger_name(tenant: TenantId, deletion_id: str) -> str:
     return f"{ledger_folder(tenant)}{deletion_id}.json"
+
+
+def journal_folder(tenant: TenantId | None = None, user: UserId | None = None) -> str:
+    """The journal of grants: of a user, of a tenant, or the whole."""
+    parts = [part for part in ("journal", tenant, user) if part is not None]
+    return "/".join(parts) + "/"
+
+
+def journal_name(tenant: TenantId, user: UserId, org: OrgId) -> str:
+    return f"{journal_folder(tenant, user)}{org.lower()}.json"
 
 
 def day_of(name: str) -> date | None:

@@ -70,6 +70,8 @@ class Pending:
     user: UserId
     sealed: bytes = field(repr=False)
     expires_at: datetime
+    claimed_at: datetime | None = None
+    """Since when somebody is activating the parked grant, or revoking it; nobody else may."""
 
     @property
     def place(self) -> "Place":

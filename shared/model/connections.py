@@ -82,10 +82,17 @@ class Connection:
     health: Health
     generation: int
     sealed_grant: bytes = field(repr=False)
+    consent: str
+    """Which consent of the user's it comes from: the hash of the completion code that claimed it.
+    A refresh leaves it as it is."""
     connected_at: datetime
+    refreshed_at: datetime
+    """When Salesforce last gave out this refresh token or took its predecessor: idle since then."""
     last_used_day: str
     lease_holder: str | None = None
     lease_until: datetime | None = None
+    answer_lost: bool = False
+    """Whether the refresh token was sent to Salesforce and no answer came: perhaps it is spent."""
     ended_at: datetime | None = None
     """Since when only a new consent can mend it; None while it may still serve."""
     etag: str | None = field(default=None, compare=False)
@@ -93,22 +100,18 @@ class Connection:
     @property
     def row_key(self) -> str:
         """`<user>|<org id in lower case>`: the 18-character form survives lower-casing."""
-        return f"{self.user}|{self.org.lower()}"
+        return connection_row_key(self.user, self.org)
 
     @property
-    def place(self) -> "Place":
+    def place(self) -> Place:
         """Where the sealed grant lives."""
-        return Place(
-            tenant=self.tenant,
-            table="connections",
-            row_key=self.row_key,
-            column="sealed_grant",
-        )
+        return grant_place(self.tenant, self.user, self.org)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedOrg:
-    """A connection as its owner sees it. The host is None while the tenant's key is away."""
+    """A connection as its owner sees it. The host is None while the tenant's key is away, and once
+    the grant has lapsed."""
 
     connection: Connection
     instance_host: str | None
@@ -123,6 +126,17 @@ class Access:
     instance_host: str
     token: Secret
     generation: int
+
+
+def connection_row_key(user: UserId, org: OrgId) -> str:
+    return f"{user}|{org.lower()}"
+
+
+def grant_place(tenant: TenantId, user: UserId, org: OrgId) -> Place:
+    """What a user's grant for an org is sealed for, wherever it lies: in the user's connection, in
+    the outbox or in the journal. It is moved between them without being opened."""
+    row_key = connection_row_key(user, org)
+    return Place(tenant=tenant, table="connections", row_key=row_key, column="sealed_grant")
 
 
 def _check_suffix(id15: str) -> str:

@@ -112,3 +112,5 @@ class WrappedKey:
     wrapped: bytes = field(repr=False)
     kek_id: str
     created_at: datetime
+    retired_at: datetime | None = None
+    """Since when nothing in the tables is sealed by it. Backups of the nights before are."""

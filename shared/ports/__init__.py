@@ -11,9 +11,11 @@ from shared.ports.identity import IdentityVerifier, OnBehalfOf, Sessions, Standi
 from shared.ports.keys import KeyWrapper, Pseudonyms, Signer, Vault
 from shared.ports.outside import Outside
 from shared.ports.salesforce import SalesforceFlows, SalesforceLogin
+from shared.ports.sealed_values import SealedValues
 from shared.ports.stores import (
     ConnectionStore,
     PendingStore,
+    RevocationOutbox,
     RunStore,
     TenantKeyStore,
     TenantStore,
@@ -35,9 +37,11 @@ __all__ = [
     "PendingStore",
     "Pseudonyms",
     "RecordedDeletions",
+    "RevocationOutbox",
     "RunStore",
     "SalesforceFlows",
     "SalesforceLogin",
+    "SealedValues",
     "Sessions",
     "Signer",
     "Standings",

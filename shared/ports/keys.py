@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.model import FlowName, Identity, OrgId, Place, SigningKey, TenantId, UserId
+from shared.model.places import SealedValue
 
 
 class KeyWrapper(Protocol):
@@ -12,6 +13,10 @@ class KeyWrapper(Protocol):
     async def wrap(self, data_key: bytes, *, by: str | None = None) -> tuple[bytes, str]:
         """The wrapped key, and the identifier (with version) of the key that wrapped it: the
         newest version of ours, or of the customer's key `by`."""
+        ...
+
+    async def newest(self, *, by: str | None = None) -> str:
+        """The identifier that `wrap` would answer; at most ten minutes behind the vault."""
         ...
 
     async def unwrap(self, wrapped: bytes, kek_id: str) -> bytes: ...
@@ -33,6 +38,23 @@ class Vault(Protocol):
         """
         ...
 
+    async def newest_kek(self, *, by: str | None) -> str:
+        """The version of the wrapping key that `rewrap` would use now."""
+        ...
+
+    async def add_key(self, tenant: TenantId, *, by: str | None) -> int:
+        """One more data key, wrapped by the customer's key `by` or (None) by ours: its version. It
+        seals from now on, on every instance within five seconds; the older ones still open.
+
+        Raises KeyVaultFailedError if that key does not wrap, or does not unwrap: then there is no
+        new data key.
+        """
+        ...
+
+    async def destroy_key(self, tenant: TenantId, version: int) -> None:
+        """What this version sealed never opens again; one that is gone is no error."""
+        ...
+
     async def destroy_keys(self, tenant: TenantId) -> None:
         """Nothing that was sealed for the tenant ever opens again."""
         ...
@@ -40,7 +62,15 @@ class Vault(Protocol):
     async def seal(self, place: Place, plain: bytes) -> bytes: ...
 
     async def open(self, place: Place, sealed: bytes) -> bytes:
-        """Raises SealBrokenError if it does not open: moved, altered, or of another tenant."""
+        """Raises SealBrokenError if it does not open: moved, altered, of another tenant, or sealed
+        by a version below the tenant's floor."""
+        ...
+
+    async def reseal(self, value: SealedValue, *, version: int) -> bytes | None:
+        """The same value, sealed by this version; None if no older one has sealed it.
+
+        Raises SealBrokenError where it does not open, or no key of its version is left; no alarm.
+        """
         ...
 
 

@@ -8,9 +8,11 @@ from shared.ports.housekeeping import DeletionStore, Erasure, Gates, Leases, Swe
 from shared.ports.identity import IdentityVerifier, OnBehalfOf, Sessions, Standings
 from shared.ports.keys import Pseudonyms, Signer, Vault
 from shared.ports.salesforce import SalesforceFlows, SalesforceLogin
+from shared.ports.sealed_values import SealedValues
 from shared.ports.stores import (
     ConnectionStore,
     PendingStore,
+    RevocationOutbox,
     RunStore,
     TenantKeyStore,
     TenantStore,
@@ -44,6 +46,8 @@ class Outside(Protocol):
     @property
     def connections(self) -> ConnectionStore: ...
     @property
+    def outbox(self) -> RevocationOutbox: ...
+    @property
     def pending(self) -> PendingStore: ...
     @property
     def runs(self) -> RunStore: ...
@@ -57,6 +61,8 @@ class Outside(Protocol):
     def backups(self) -> BackupStore: ...
     @property
     def copies(self) -> TableCopies: ...
+    @property
+    def sealed_values(self) -> SealedValues: ...
     @property
     def vault(self) -> Vault: ...
     @property

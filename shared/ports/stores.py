@@ -9,6 +9,7 @@ from shared.model import (
     EVERY_RUN,
     Connection,
     DataSubject,
+    DiscardedGrant,
     Idempotency,
     OrgId,
     Pending,
@@ -74,7 +75,7 @@ class TenantStore(Protocol):
 
 
 class TenantKeyStore(Protocol):
-    """The table `tenantkeys`: wrapped data keys, by version."""
+    """The table `tenantkeys`: wrapped data keys, by version. And the floor, in the tenant's row."""
 
     async def all(self, tenant: TenantId) -> Sequence[WrappedKey]:
         """Every version, oldest first."""
@@ -86,6 +87,22 @@ class TenantKeyStore(Protocol):
 
     async def rewrap(self, key: WrappedKey) -> bool:
         """Write the same data key, wrapped anew; False if the version is gone."""
+        ...
+
+    async def retire(self, tenant: TenantId, version: int, *, at: datetime) -> None:
+        """Note that nothing is sealed by it any more; one that is gone stays gone."""
+        ...
+
+    async def destroy_version(self, tenant: TenantId, version: int) -> None:
+        """Delete this version; one that is gone is no error."""
+        ...
+
+    async def floor(self, tenant: TenantId) -> int:
+        """The oldest version that may still open what is stored; 0 where the tenant has no row."""
+        ...
+
+    async def raise_floor(self, tenant: TenantId, version: int) -> None:
+        """From now on that, unless it is higher already: it never falls. No row, no floor."""
         ...
 
     async def destroy(self, tenant: TenantId) -> None:
@@ -114,7 +131,11 @@ class UserStore(Protocol):
 
 
 class ConnectionStore(Protocol):
-    """The table `connections`."""
+    """The connections in the table `connections`.
+
+    What discards a grant puts it into the outbox (`ports.RevocationOutbox`) in the same
+    transaction: no kill leaves a living grant that nobody remembers.
+    """
 
     async def load(self, tenant: TenantId, user: UserId, org: OrgId) -> Connection | None: ...
 
@@ -128,12 +149,19 @@ class ConnectionStore(Protocol):
         """Those whose grant ended at this time or earlier."""
         ...
 
+    async def idle(self, tenant: TenantId, *, since: datetime) -> Sequence[Connection]:
+        """Those whose refresh token was last refreshed at this time or earlier."""
+        ...
+
     async def create(self, connection: Connection) -> bool:
         """Through the user's gate."""
         ...
 
-    async def renew(self, connection: Connection) -> Connection | None:
-        """As `replace`, for a new consent: through the user's gate."""
+    async def renew(
+        self, connection: Connection, discarded: DiscardedGrant | None
+    ) -> Connection | None:
+        """As `replace`, with another grant or none: through the user's gate, and the one that was
+        there goes to the outbox."""
         ...
 
     async def replace(self, connection: Connection) -> Connection | None:
@@ -143,8 +171,32 @@ class ConnectionStore(Protocol):
         """
         ...
 
+    async def disconnect(self, connection: Connection, discarded: DiscardedGrant) -> bool:
+        """As `delete`, and the grant goes to the outbox. Through the user's gate."""
+        ...
+
     async def delete(self, connection: Connection) -> bool:
         """Delete the row if it still is as read; False if it is not, or gone."""
+        ...
+
+
+class RevocationOutbox(Protocol):
+    """The discarded grants in the table `connections`, each until it is revoked."""
+
+    async def put(self, discarded: DiscardedGrant) -> None:
+        """Through the user's gate."""
+        ...
+
+    async def of_subject(self, subject: DataSubject) -> tuple[Sequence[DiscardedGrant], int]:
+        """Those of a user, or of a whole tenant; and how many rows cannot be read."""
+        ...
+
+    async def replace(self, discarded: DiscardedGrant) -> None:
+        """Write the row if it still is as read; one that is gone stays gone."""
+        ...
+
+    async def delete(self, discarded: DiscardedGrant) -> None:
+        """One that is gone is no error."""
         ...
 
 
@@ -164,8 +216,15 @@ class PendingStore(Protocol):
     async def take(self, tenant: TenantId, kind: PendingKind, digest: str) -> Pending | None:
         """Read and delete in one atomic step: of many callers, exactly one gets it.
 
-        What has expired is deleted all the same, and handed out: the caller compares the time,
-        because what is parked must then be revoked.
+        What has expired is deleted all the same, and handed out: the caller compares the time.
+        """
+        ...
+
+    async def claim(self, tenant: TenantId, digest: str, *, at: datetime) -> Pending | None:
+        """Mark a parked grant as claimed, and read it, in one atomic step: of many callers, exactly
+        one gets it, whether it has expired or not.
+
+        The row stays: until whoever claimed it is done, a living grant is remembered nowhere else.
         """
         ...
 

@@ -1,15 +1,10 @@
-"""What each error of Salesforce's token endpoint means for a grant: one table.
+"""What a refusal of Salesforce's token endpoint is called in the language of the service."""
 
-Branches on `error`; the description only singles out what `invalid_grant` does not say by itself
-(Salesforce Help, "OAuth 2.0 Authorization Errors"). Three kinds: the grant has ended, waiting
-helps, or the mistake is ours and ends nothing.
-"""
-
-from collections.abc import Mapping
 from typing import Final
 
 from shared.errors import (
     FlowRunnerError,
+    InvalidStateError,
     NotConnectedError,
     RefreshInProgressError,
     SalesforceFailedError,
@@ -17,60 +12,35 @@ from shared.errors import (
     SalesforceUnavailableError,
 )
 from shared.model import Health
+from shared.salesforce.token_refusals import Meaning, Remedy, refusal_of
 
-_RATE_LIMIT_SECONDS: Final = 60
-
-ENDED: Final[Mapping[str, Health]] = {
-    "inactive_user": Health.USER_INACTIVE,
-    "invalid_app_access": Health.APP_NOT_APPROVED,
-    "app_blocked": Health.APP_NOT_APPROVED,
-    "fail_close_app_blocked": Health.APP_NOT_APPROVED,
-    "access_denied": Health.APP_NOT_APPROVED,
-    "inactive_org": Health.ORG_UNAVAILABLE,
-}
-"""Errors that say by themselves why the grant cannot be used."""
-
-INVALID_GRANT: Final[tuple[tuple[str, Health], ...]] = (
-    ("expired access/refresh token", Health.REVOKED),
-    ("inactive user", Health.USER_INACTIVE),
-    ("user is inactive", Health.USER_INACTIVE),
-    ("hasn't approved this consumer", Health.APP_NOT_APPROVED),
-    ("not admin approved", Health.APP_NOT_APPROVED),
-    ("ip restricted", Health.IP_NOT_ALLOWED),
-    ("login hours", Health.IP_NOT_ALLOWED),
-    ("authentication failure", Health.REVOKED),
-)
-"""What the description of an `invalid_grant` contains, and what that means."""
-
-IN_PROGRESS: Final = ("already being processed", "expired authorization code")
-"""Somebody else is redeeming this refresh token (the second wording: before Winter '25)."""
-
-TRANSIENT: Final = frozenset(
-    {"server_error", "service_unavailable", "system_down", "slow_down", "unknown_error"}
-)
+LIMIT_SECONDS: Final = 60
+"""How long to wait where Salesforce names a limit, but no time."""
 
 
 def refresh_error(error: str, description: str) -> FlowRunnerError:
-    """The failure that an error of the refresh stands for. Unknown errors end nothing."""
-    if error in ENDED:
-        return _ended(ENDED[error])
-    if error in TRANSIENT:
-        return SalesforceUnavailableError()
-    if error == "rate_limit_exceeded":
-        return SalesforceLimitError(_RATE_LIMIT_SECONDS)
-    if error == "invalid_grant":
-        return _invalid_grant(description.lower())
-    return SalesforceFailedError()
+    """The failure that a refused refresh stands for. Errors that nobody knows end nothing."""
+    row = refusal_of(error, description)
+    return failure_of(Remedy.ALARM if row is None else row.meaning)
 
 
-def _invalid_grant(said: str) -> FlowRunnerError:
-    if any(words in said for words in IN_PROGRESS):
-        return RefreshInProgressError()
-    for words, health in INVALID_GRANT:
-        if words in said:
-            return _ended(health)
-    return SalesforceFailedError()
+def code_error(error: str, description: str) -> FlowRunnerError:
+    """The failure that a refused code stands for."""
+    row = refusal_of(error, description)
+    return failure_of(Remedy.ALARM if row is None else row.of_code)
 
 
-def _ended(health: Health) -> NotConnectedError:
-    return NotConnectedError(health.value, health.action)
+def failure_of(meaning: Meaning) -> FlowRunnerError:
+    match meaning:
+        case Health():
+            return NotConnectedError(meaning.value, meaning.action)
+        case Remedy.WAIT_FOR_ANOTHER:
+            return RefreshInProgressError()
+        case Remedy.WAIT:
+            return SalesforceUnavailableError()
+        case Remedy.WAIT_FOR_LIMIT:
+            return SalesforceLimitError(LIMIT_SECONDS)
+        case Remedy.START_AGAIN:
+            return InvalidStateError()
+        case Remedy.ALARM:
+            return SalesforceFailedError()

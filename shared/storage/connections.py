@@ -1,12 +1,26 @@
-"""The table `connections`: one sealed Salesforce grant for each user and org."""
+"""The table `connections`: one sealed Salesforce grant for each user and org.
+
+Beside the connections lies the outbox (`shared.storage.outbox`): one partition of one table, so
+that a grant is discarded and put there in one transaction.
+"""
 
 import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from shared.errors import StorageFailedError
-from shared.model import Connection, DataSubject, Health, OrgId, TenantId, UserId
-from shared.storage.gates import insert_through, renew_through, user_gate
+from shared.model import (
+    Connection,
+    DataSubject,
+    DiscardedGrant,
+    Health,
+    OrgId,
+    TenantId,
+    UserId,
+    connection_row_key,
+)
+from shared.storage.gates import delete_through, insert_through, renew_through, user_gate
+from shared.storage.outbox import entry
 from shared.storage.tables import (
     Entity,
     Tables,
@@ -28,7 +42,7 @@ class TableConnectionStore:
         self._tables = tables
 
     async def load(self, tenant: TenantId, user: UserId, org: OrgId) -> Connection | None:
-        entity = await get(self._tables["connections"], tenant, f"{user}|{org.lower()}")
+        entity = await get(self._tables["connections"], tenant, connection_row_key(user, org))
         return None if entity is None else _connection(tenant, entity)
 
     async def of_user(self, tenant: TenantId, user: UserId) -> Sequence[Connection]:
@@ -44,24 +58,43 @@ class TableConnectionStore:
         rows = rows_between(
             self._tables["connections"], tenant, "u-", "u.", no_later_than=("ended_at", before)
         )
-        found, unreadable = await _readable(tenant, rows)
-        if unreadable:
-            event("row_unreadable", tenant=tenant, count=unreadable, step="connections")
-        return found
+        return await _told_if_unreadable(tenant, rows)
+
+    async def idle(self, tenant: TenantId, *, since: datetime) -> Sequence[Connection]:
+        rows = rows_between(
+            self._tables["connections"], tenant, "u-", "u.", no_later_than=("refreshed_at", since)
+        )
+        return await _told_if_unreadable(tenant, rows)
 
     async def create(self, connection: Connection) -> bool:
         gate = user_gate(connection.user)
         return await insert_through(self._tables["connections"], gate, _entity(connection))
 
-    async def renew(self, connection: Connection) -> Connection | None:
-        table, gate = self._tables["connections"], user_gate(connection.user)
-        etag = await renew_through(table, gate, _entity(connection), connection.etag)
+    async def renew(
+        self, connection: Connection, discarded: DiscardedGrant | None
+    ) -> Connection | None:
+        etag = await renew_through(
+            self._tables["connections"],
+            user_gate(connection.user),
+            _entity(connection),
+            connection.etag,
+            also=() if discarded is None else (entry(discarded),),
+        )
         return None if etag is None else dataclasses.replace(connection, etag=etag)
 
     async def replace(self, connection: Connection) -> Connection | None:
         table = self._tables["connections"]
         etag = await replace_as_read(table, _entity(connection), connection.etag)
         return None if etag is None else dataclasses.replace(connection, etag=etag)
+
+    async def disconnect(self, connection: Connection, discarded: DiscardedGrant) -> bool:
+        return await delete_through(
+            self._tables["connections"],
+            user_gate(connection.user),
+            _entity(connection),
+            connection.etag,
+            also=(entry(discarded),),
+        )
 
     async def delete(self, connection: Connection) -> bool:
         return await delete_as_read(
@@ -83,6 +116,15 @@ async def _readable(
     return found, unreadable
 
 
+async def _told_if_unreadable(
+    tenant: TenantId, rows: AsyncIterator[Entity]
+) -> Sequence[Connection]:
+    found, unreadable = await _readable(tenant, rows)
+    if unreadable:
+        event("row_unreadable", tenant=tenant, count=unreadable, step="connections")
+    return found
+
+
 def bounds(user: UserId) -> tuple[str, str]:
     """Between which row keys the connections of a user are."""
     return f"{user}|", f"{user}}}"
@@ -96,11 +138,15 @@ def _entity(connection: Connection) -> Entity:
         "health": connection.health.value,
         "generation": connection.generation,
         "sealed_grant": connection.sealed_grant,
+        "consent": connection.consent,
         "connected_at": connection.connected_at,
+        "refreshed_at": connection.refreshed_at,
         "last_used_day": connection.last_used_day,
     }
     if connection.lease_holder is not None:
         entity |= {"lease_holder": connection.lease_holder, "lease_until": connection.lease_until}
+    if connection.answer_lost:
+        entity["answer_lost"] = True
     if connection.ended_at is not None:
         entity["ended_at"] = connection.ended_at
     return entity
@@ -117,10 +163,13 @@ def _connection(tenant: TenantId, entity: Entity) -> Connection:
             health=Health(entity["health"]),
             generation=int(entity["generation"]),
             sealed_grant=bytes(entity["sealed_grant"]),
+            consent=str(entity["consent"]),
             connected_at=utc(entity["connected_at"]),
+            refreshed_at=utc(entity["refreshed_at"]),
             last_used_day=str(entity["last_used_day"]),
             lease_holder=holder,
             lease_until=utc(entity["lease_until"]) if holder else None,
+            answer_lost=bool(entity.get("answer_lost", False)),
             ended_at=None if ended is None else utc(ended),
             etag=etag_of(entity),
         )

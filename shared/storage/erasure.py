@@ -12,6 +12,7 @@ from shared.storage import TABLE_NAMES
 from shared.storage.batches import delete_rows
 from shared.storage.connections import bounds
 from shared.storage.gates import WITH_USER_GATES, user_gate
+from shared.storage.outbox import outbox_bounds
 from shared.storage.tables import EVERY_KEY, Tables, keys_between, merge
 
 _LAST: Final = "tenantkeys"
@@ -88,8 +89,9 @@ def _rows_of(name: str, user: UserId | None) -> tuple[_Rows, ...]:
         case "users":
             own: tuple[_Rows, ...] = (_Rows(low=user, high=f"{user}!"),)
         case "connections":
-            first, last = bounds(user)
-            own = (_Rows(low=first, high=last),)
+            own = tuple(
+                _Rows(low=first, high=last) for first, last in (bounds(user), outbox_bounds(user))
+            )
         case "pending" | "runs":
             own = (_Rows(low=low, high=high, where={"user_id": user}),)
         case _:

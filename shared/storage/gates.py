@@ -8,8 +8,8 @@ and what was inserted before is there to be found (scenario D-05). A gate holds 
 keys.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import TableTransactionError, UpdateMode
@@ -69,16 +69,44 @@ async def insert_through(table: TableClient, gate: str, *entities: Entity) -> bo
 
 
 async def renew_through(
-    table: TableClient, gate: str, entity: Entity, etag: str | None
+    table: TableClient,
+    gate: str,
+    entity: Entity,
+    etag: str | None,
+    *,
+    also: Sequence[Entity] = (),
 ) -> str | None:
-    """Write the whole row if it still is as read: its new etag, or None if it is not, or gone.
+    """Write the whole row if it still is as read, and insert `also` with it: the row's new etag,
+    or None if it is not as read, or gone, and then nothing was written.
 
     Raises DeletionInProgressError where the gate is closed.
     """
-    touched = {"PartitionKey": entity["PartitionKey"], "RowKey": gate}
+    changed = ("update", plain(entity), {"mode": UpdateMode.REPLACE, **if_as_read(etag)})
+    written = await _changed_through(table, gate, changed, also)
+    return None if written is None else str(written["etag"])
+
+
+async def delete_through(
+    table: TableClient, gate: str, entity: Entity, etag: str | None, *, also: Sequence[Entity]
+) -> bool:
+    """Delete the row if it still is as read, and insert `also`: whether that was done.
+
+    Raises DeletionInProgressError where the gate is closed.
+    """
+    keys = {"PartitionKey": entity["PartitionKey"], "RowKey": entity["RowKey"]}
+    changed = ("delete", plain(keys), if_as_read(etag))
+    return await _changed_through(table, gate, changed, also) is not None
+
+
+async def _changed_through(
+    table: TableClient, gate: str, change: Operation, also: Sequence[Entity]
+) -> Mapping[str, Any] | None:
+    """What the store says of the change; None if its row is not as read, or gone."""
+    touched = {"PartitionKey": change[1]["PartitionKey"], "RowKey": gate}
     operations: list[Operation] = [
         ("update", plain(touched), {"mode": UpdateMode.MERGE}),
-        ("update", plain(entity), {"mode": UpdateMode.REPLACE, **if_as_read(etag)}),
+        change,
+        *(("create", plain(entity)) for entity in also),
     ]
     async with store_call():
         try:
@@ -89,7 +117,7 @@ async def renew_through(
             if is_row_missing(exc) or exc.status_code == _CHANGED:
                 return None
             raise
-        return str(written[1]["etag"])
+        return written[1]
 
 
 class TableGates:

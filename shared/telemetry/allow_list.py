@@ -34,7 +34,10 @@ EventName = Literal[
     "grant_refreshed",
     "grant_ended",
     "grant_lost",
+    "grant_journalled",
+    "answer_lost",
     "revocation_failed",
+    "revocations",
     "flow_run",
     "lightning_opened",
     # stores and keys
@@ -43,6 +46,9 @@ EventName = Literal[
     "key_created",
     "key_rotated",
     "key_destroyed",
+    "values_resealed",
+    "data_key_retired",
+    "data_key_destroyed",
     "key_unavailable",
     # timers
     "retention_cleanup",
@@ -70,6 +76,8 @@ WARNINGS: Final[frozenset[EventName]] = frozenset(
     {
         "connect_failed",
         "dependency_failed",
+        "answer_lost",
+        "grant_journalled",
         "grant_lost",
         "key_unavailable",
         "library_warning",

@@ -5,7 +5,7 @@ same deletion do the same; each move is one conditional write, so it is made onc
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -22,7 +22,13 @@ from shared.model import (
     rfc3339,
     subject_hash,
 )
-from shared.model.backups import BACKUP_DAYS, BACKUP_LEASE, keys_name, tenant_folder
+from shared.model.backups import (
+    BACKUP_DAYS,
+    BACKUP_LEASE,
+    journal_folder,
+    keys_name,
+    tenant_folder,
+)
 from shared.ports import (
     BackupStore,
     Clock,
@@ -112,6 +118,7 @@ class CarryOutDeletion:
     async def _delete(self, deletion: Deletion) -> Deletion | None:
         """The keys are named here, because in the next step they are gone."""
         await self._forget_requests(deletion)
+        await self._empty_journal(deletion)
         if deletion.scope is DeletionScope.USER:
             await self.erasure.delete(deletion.subject)
             return deletion.moved_to(DeletionState.DELETED, self.clock())
@@ -130,6 +137,13 @@ class CarryOutDeletion:
             is_theirs = deletion.user in (None, other.requested_by)
             if is_theirs and other.state is DeletionState.REQUESTED:
                 await self.deletions.delete(other)
+
+    async def _empty_journal(self, deletion: Deletion) -> None:
+        for name in await self._journalled(deletion):
+            await self.backups.delete(name)
+
+    async def _journalled(self, deletion: Deletion) -> Sequence[str]:
+        return await self.backups.names(journal_folder(deletion.tenant, deletion.user))
 
     async def _shred(self, deletion: Deletion) -> Deletion:
         """A user's rows were sealed by the tenant's key, which the colleagues still need."""
@@ -152,6 +166,7 @@ class CarryOutDeletion:
             return None
         left = sum((await self.erasure.count(deletion.subject)).values())
         left += await self.erasure.authored(deletion.subject)
+        left += len(await self._journalled(deletion))
         if deletion.scope is DeletionScope.TENANT:
             left += len(await self.backups.names(tenant_folder(deletion.tenant)))
         if not left:
@@ -159,6 +174,7 @@ class CarryOutDeletion:
         event("deletion_step", tenant=deletion.tenant, step="not_empty", count=left)
         await self.fence(deletion)
         await self.erasure.delete(deletion.subject)
+        await self._empty_journal(deletion)
         if deletion.scope is DeletionScope.TENANT:
             await self._destroy(deletion.tenant)
         await self.deletions.replace(deletion.moved_to(DeletionState.SHREDDED, self.clock()))

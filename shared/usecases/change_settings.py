@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from shared.errors import (
     DeletionInProgressError,
+    InvalidRequestError,
     KeyVaultFailedError,
     NotAdminError,
     SettingsChangedError,
@@ -33,6 +35,8 @@ class ChangeSettings:
     leases: Leases
     vault: Vault
     read: ReadSettings
+    own_vault: str
+    """The address of our own Key Vault, in which no customer has a key."""
     clock: Clock
 
     async def __call__(
@@ -42,7 +46,8 @@ class ChangeSettings:
 
         Raises NotAdminError, SettingsChangedError (they are of another revision, or somebody is
         changing the key at this moment), DeletionInProgressError; KeyVaultFailedError if the
-        customer's key does not serve, and then nothing was changed.
+        customer's key does not serve, InvalidRequestError if it is in our own vault, and then
+        nothing was changed.
         """
         if not caller.is_admin:
             raise NotAdminError
@@ -52,10 +57,16 @@ class ChangeSettings:
         if tenant.settings.customer_key == wanted.customer_key:
             changed = await self._write(caller, wanted, revision)
         else:
+            self._require_anothers(wanted.customer_key)
             async with self._keys_wrapped_by(caller.tenant, wanted.customer_key, revision):
                 changed = await self._write(caller, wanted, revision)
         event("settings_changed", tenant=caller.tenant, user=caller.user, count=len(changed))
         return await self.read.seen(caller, wanted)
+
+    def _require_anothers(self, key: str | None) -> None:
+        """A customer whose key were one of ours could pin a version of it, or name another key."""
+        if key is not None and urlsplit(key).hostname == urlsplit(self.own_vault).hostname:
+            raise InvalidRequestError
 
     async def _as_read(self, tenant_id: TenantId, revision: str) -> Tenant:
         tenant = await self.tenants.load(tenant_id)

@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
 
-from shared.errors import FlowRunnerError, UpstreamError
+from shared.errors import FlowRunnerError
 from shared.model import (
     DataSubject,
-    Pending,
     PendingKind,
     Swept,
     Tenant,
@@ -30,22 +29,17 @@ from shared.ports import (
     DeletionStore,
     Leases,
     PendingStore,
-    SalesforceLogin,
     Sweeper,
     TenantStore,
 )
 from shared.telemetry.events import alarm, event
 from shared.usecases.rounds import go_through
-from shared.usecases.sealed_grants import SealedGrants
 
 RETENTION_LEASE: Final = "retention"
 IDEMPOTENCY_LIFETIME: Final = timedelta(hours=24)
 ENDED_GRANT_LIFETIME: Final = timedelta(days=30)
 RECEIPT_LIFETIME: Final = timedelta(days=3_653)
 """Ten years: receipts prove a deletion."""
-PARKED_PATIENCE: Final = timedelta(hours=48)
-"""How long a parked grant that cannot be revoked is kept for another try: longer than a deletion
-takes, which has to find it."""
 
 _LEASE: Final = timedelta(minutes=10)
 _WRONG_CLOCK: Final = timedelta(minutes=5)
@@ -60,8 +54,6 @@ class CleanUp:
     connections: ConnectionStore
     deletions: DeletionStore
     backups: BackupStore
-    grants: SealedGrants
-    login: SalesforceLogin
     clock: Clock
     monotonic: Callable[[], float] = monotonic
 
@@ -130,25 +122,15 @@ class CleanUp:
         )
 
     async def _pending(self, tenant: TenantId, now: datetime) -> Swept:
-        """What a one-time code guarded for ten minutes. A parked grant is revoked first."""
+        """What a one-time code guarded for ten minutes; parked grants are to be revoked first, by
+        the timer `revocation_worker`."""
         rows, unreadable = await self.pending.of_subject(DataSubject(tenant=tenant))
-        expired = [row for row in rows if row.expires_at <= now]
-        kept = 0
+        expired = [
+            row for row in rows if row.expires_at <= now and row.kind is not PendingKind.PARKED
+        ]
         for row in expired:
-            if row.kind is PendingKind.PARKED and not await self._is_revoked(row, now):
-                kept += 1
-            else:
-                await self.pending.delete(row)
-        return Swept(deleted=len(expired) - kept, unreadable=unreadable)
-
-    async def _is_revoked(self, row: Pending, now: datetime) -> bool:
-        """Whether nothing is left to try: it is revoked, or was tried for a day."""
-        try:
-            await self.login.revoke(await self.grants.open(row.place, row.sealed))
-        except UpstreamError:
-            event("revocation_failed", tenant=row.tenant, user=row.user)
-            return row.expires_at + PARKED_PATIENCE <= now
-        return True
+            await self.pending.delete(row)
+        return Swept(deleted=len(expired), unreadable=unreadable)
 
     async def _ended_grants(self, tenant: TenantId, before: datetime) -> Swept:
         """Over for 30 days, and nobody has mended it."""

@@ -20,7 +20,7 @@ from shared.model import Grant, OneTimeCode, Pending, PendingKind, TenantId, pen
 from shared.ports import Clock, PendingStore, SalesforceLogin, TenantStore, Vault
 from shared.secret import Secret
 from shared.telemetry.events import event
-from shared.usecases.revocation import try_to_revoke
+from shared.usecases.revocation import Revocations
 from shared.usecases.sealed_grants import SealedGrants
 
 PARKED_LIFETIME = timedelta(minutes=10)
@@ -52,6 +52,7 @@ class FinishConnection:
     vault: Vault
     grants: SealedGrants
     login: SalesforceLogin
+    revocations: Revocations
     tenants: TenantStore
     guesses: RateLimit[TenantId]
     clock: Clock
@@ -106,7 +107,7 @@ class FinishConnection:
             await self._require_allowed(taken, grant)
             return await self._keep(taken, grant)
         except FlowRunnerError:
-            await try_to_revoke(self.login, grant)  # nobody will ever claim it
+            await self.revocations.discard(grant, taken.tenant, taken.user)  # nobody can claim it
             raise
 
     async def _require_allowed(self, taken: Pending, grant: Grant) -> None:

@@ -19,6 +19,8 @@ class ListConnections:
         return [await self._seen(row) for row in rows]
 
     async def _seen(self, connection: Connection) -> ConnectedOrg:
+        if not connection.sealed_grant:  # it lapsed, or was revoked: there is nothing to open
+            return ConnectedOrg(connection=connection, instance_host=None, health=connection.health)
         try:
             grant = await self.grants.open(connection.place, connection.sealed_grant)
         except KeyVaultFailedError:

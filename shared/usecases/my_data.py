@@ -16,6 +16,7 @@ from shared.model import (
     Connection,
     DataSubject,
     Deletion,
+    DiscardedGrant,
     Grant,
     Pending,
     PendingKind,
@@ -34,6 +35,7 @@ from shared.ports import (
     DeletionStore,
     Gates,
     PendingStore,
+    RevocationOutbox,
     RunStore,
     TenantStore,
     UserStore,
@@ -80,6 +82,7 @@ class MyData:
     tenants: TenantStore
     users: UserStore
     connections: ConnectionStore
+    outbox: RevocationOutbox
     pending: PendingStore
     runs: RunStore
     deletions: DeletionStore
@@ -99,6 +102,7 @@ class MyData:
             ("tenants", "settings_change"): await self._settings_changes(caller),
             ("users", "user"): await self._user(caller),
             ("connections", "connection"): await self._connections(caller),
+            ("connections", "discarded_grant"): await self._discarded(caller),
             **await self._pending(caller),
             ("runs", "run"): await self._runs(caller, as_of),
             ("runs", "idempotency_key"): await self._keys_used(caller),
@@ -171,13 +175,21 @@ class MyData:
         rows = await self.connections.of_user(caller.tenant, caller.user)
         return [_connection(row, await self._grant(row)) for row in rows]
 
-    async def _grant(self, connection: Connection) -> Grant | None:
+    async def _discarded(self, caller: Caller) -> Sequence[Members]:
+        """Grants that wait to be revoked. Raises StorageFailedError for unreadable rows."""
+        subject = DataSubject(tenant=caller.tenant, user=caller.user)
+        found, unreadable = await self.outbox.of_subject(subject)
+        if unreadable:
+            raise StorageFailedError
+        return [_discarded(row, await self._grant(row)) for row in found]
+
+    async def _grant(self, row: Connection | DiscardedGrant) -> Grant | None:
         """None for one that is taken away, or does not open, which is an alarm; the other rows are
         shown."""
-        if not connection.sealed_grant:
+        if not row.sealed_grant:
             return None
         try:
-            return await self.grants.open(connection.place, connection.sealed_grant)
+            return await self.grants.open(row.place, row.sealed_grant)
         except SealBrokenError:
             return None
 
@@ -245,10 +257,22 @@ def _connection(row: Connection, grant: Grant | None) -> Members:
         "org_id": row.org,
         "health": row.health.value,
         "connected_at": rfc3339(row.connected_at),
+        "refreshed_at": rfc3339(row.refreshed_at),
         "last_used_day": row.last_used_day,
         "ended_at": None if row.ended_at is None else rfc3339(row.ended_at),
         "generation": row.generation,
         "is_being_refreshed": row.lease_holder is not None,
+        "answer_lost": row.answer_lost,
+        "grant": None if grant is None else _opened(grant),
+    }
+
+
+def _discarded(row: DiscardedGrant, grant: Grant | None) -> Members:
+    return {
+        "org_id": row.org,
+        "discarded_at": rfc3339(row.discarded_at),
+        "next_try_at": rfc3339(row.next_try_at),
+        "attempts": row.attempts,
         "grant": None if grant is None else _opened(grant),
     }
 

@@ -51,6 +51,10 @@ class OrgAccess:
     )
     """One refresh at a time for each stale access; its result is not kept, for a connection made
     anew counts its generations from one again."""
+    _refused: TimedCache[_Key, int] = field(
+        default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=_CACHE_SECONDS)
+    )
+    """The generation of an access that was refused when it was fresh."""
     _noted: TimedCache[_Key, str] = field(
         default_factory=lambda: TimedCache(size=10 * _CACHE_SIZE, seconds=86_400)
     )
@@ -78,9 +82,20 @@ class OrgAccess:
             answer = await use(access)
         except AccessRefusedError:
             self._opened.forget(key)
-            answer = await use(await self._refreshed(key, access.generation))
+            if self._refused.peek(key) == access.generation:
+                raise  # it is fresh, and was refused a moment ago: not a matter of its age
+            answer = await self._again(key, access.generation, use)
         await self._note_use(key)
         return answer
+
+    async def _again[T](self, key: _Key, stale: int, use: Callable[[Access], Awaitable[T]]) -> T:
+        """With fresh access. An org that refuses this as well would cost a rotation a request."""
+        access = await self._refreshed(key, stale)
+        try:
+            return await use(access)
+        except AccessRefusedError:
+            self._refused.put(key, access.generation)
+            raise
 
     async def _refreshed(self, key: _Key, stale: int) -> Access:
         access = await self._refreshes.get((key, stale), lambda: self._refresh(key, stale))

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from enum import StrEnum
 
 from shared.backup_format import (
@@ -68,6 +68,21 @@ class KeysOfBackup:
         if is_known:
             self._keys[key.tenant, key.version] = key
         return is_known
+
+    async def retire(self, tenant: TenantId, version: int, *, at: datetime) -> None:
+        if (tenant, version) in self._keys:
+            self._keys[tenant, version] = replace(self._keys[tenant, version], retired_at=at)
+
+    async def destroy_version(self, tenant: TenantId, version: int) -> None:
+        self._keys.pop((tenant, version), None)
+
+    async def floor(self, tenant: TenantId) -> int:
+        """None: a backup is older than what has happened to the tables since."""
+        del tenant
+        return 0
+
+    async def raise_floor(self, tenant: TenantId, version: int) -> None:
+        """There is none to raise."""
 
     async def destroy(self, tenant: TenantId) -> None:
         self._keys = {key: value for key, value in self._keys.items() if key[0] != tenant}

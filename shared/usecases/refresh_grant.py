@@ -4,6 +4,10 @@ Salesforce rotates refresh tokens: each serves once, and using one twice ends th
 grant. So one caller takes a lease on the row, redeems, and commits the new grant before anybody
 uses the new access token; the others wait and read again. The generation in the row fences writers
 that come late; a row that was deleted meanwhile is never written back.
+
+An answer that never came ends nothing by itself. If the token was not spent, asking again brings a
+grant; if it was, the new one is in nobody's hands, and asking again ends it and tells so. That is
+done under the lease, one at a time, and is the only way to `rotation_lost`.
 """
 
 import asyncio
@@ -21,28 +25,46 @@ from shared.errors import (
     SalesforceFailedError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
+    SealBrokenError,
     StorageFailedError,
 )
-from shared.model import Access, Connection, Grant, Health, OrgId, TenantId, UserId
+from shared.model import (
+    IDLE_LIMIT,
+    Access,
+    Connection,
+    Grant,
+    Health,
+    JournalledGrant,
+    OrgId,
+    TenantId,
+    UserId,
+)
 from shared.ports import Clock, ConnectionStore, SalesforceLogin
 from shared.telemetry.events import alarm, event
-from shared.usecases.revocation import try_to_revoke
+from shared.usecases.grant_journal import GrantJournal
+from shared.usecases.revocation import Revocations
 from shared.usecases.sealed_grants import SealedGrants
 
 LEASE = timedelta(seconds=90)
-"""Longer than a redemption can take: a lease that lapses under its holder invites a replay."""
+"""Longer than a redemption can take, asked twice: a lease that lapses under its holder invites a
+replay."""
 
 _PATIENCE = timedelta(seconds=25)
-_IDLE_LIMIT = timedelta(days=30)
-_COMMIT_ATTEMPTS = 6
+_LAST_WRITE = timedelta(seconds=20)
+"""With less left of the lease, no further write is begun: it might outlive the lease."""
+_PAUSE_SECONDS = 1.0
 _WRITE_ATTEMPTS = 10
+_BEFORE_JOURNAL = 3
+_JOURNAL_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshGrant:
     connections: ConnectionStore
     grants: SealedGrants
+    journal: GrantJournal
     login: SalesforceLogin
+    revocations: Revocations
     clock: Clock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -52,24 +74,21 @@ class RefreshGrant:
         """Access of another generation than the stale one, redeemed here or by somebody else.
 
         Raises NotConnectedError (the grant has ended), SalesforceUnavailableError (waited in vain),
-        SalesforceFailedError, StorageFailedError, KeyVaultFailedError.
+        SalesforceFailedError and its kinds, StorageFailedError, KeyVaultFailedError.
         """
         until = self.clock() + _PATIENCE
         while self.clock() < until:
             row = usable(await self.connections.load(tenant, user, org))
             if row.generation != stale_generation:
-                return access_of(row, await self.grants.open(row.place, row.sealed_grant))
+                return await self._opened(row)
             if row.lease_until is not None and row.lease_until > self.clock():
                 await self._wait()
                 continue
-            holder = secrets.token_hex(8)
-            leased = await self.connections.replace(
-                replace(row, lease_holder=holder, lease_until=self.clock() + LEASE)
-            )
+            leased = await self._leased(row)
             if leased is None:
                 continue  # somebody else took it
             try:
-                return await self._redeem(leased)
+                return await self._under_lease(leased)
             except RefreshInProgressError:
                 await self._wait()
         raise SalesforceUnavailableError
@@ -77,32 +96,90 @@ class RefreshGrant:
     async def _wait(self) -> None:
         await self.sleep(0.1 + secrets.randbelow(200) / 1000)
 
-    async def _redeem(self, leased: Connection) -> Access:
-        try:
-            old = await self.grants.open(leased.place, leased.sealed_grant)
-            new = await self.login.refresh(old)
-        except NotConnectedError as exc:
-            return await self._ended(leased, self._why(leased, exc))
-        except SalesforceTimeoutError:
-            # Sent, and no answer: the token may be spent. Trying it again would look like theft.
-            alarm("grant_lost", tenant=leased.tenant, user=leased.user, step="refresh")
-            return await self._ended(leased, Health.ROTATION_LOST)
-        except FlowRunnerError as exc:
-            if type(exc) is SalesforceFailedError:
-                # A wrong secret or a refused client: ours to mend, and nobody's grant has ended.
-                alarm("dependency_failed", dependency="salesforce", step="refresh")
-            with suppress(StorageFailedError):  # the lease lapses by itself
-                await self._write(leased, _without_lease)
-            raise
-        return await self._commit(leased, new)
+    async def _opened(self, row: Connection) -> Access:
+        return access_of(row, await self.grants.open(row.place, row.sealed_grant))
 
-    def _why(self, row: Connection, failure: NotConnectedError) -> Health:
-        """Salesforce has one answer for revoked and for idle too long; the last use tells which."""
+    async def _leased(self, row: Connection) -> Connection | None:
+        """The row with our lease. A lapsed one in it is that of a holder who died: perhaps after
+        the token was sent."""
+        return await self.connections.replace(
+            replace(
+                row,
+                lease_holder=secrets.token_hex(8),
+                lease_until=self.clock() + LEASE,
+                answer_lost=row.answer_lost or row.lease_holder is not None,
+            )
+        )
+
+    async def _under_lease(self, leased: Connection) -> Access:
+        try:
+            if leased.answer_lost and (access := await self._adopted(leased)) is not None:
+                return access
+            old = await self.grants.open(leased.place, leased.sealed_grant)
+        except (StorageFailedError, KeyVaultFailedError):
+            await self._give_back(leased)
+            raise
+        return await self._redeem(leased, old)
+
+    async def _adopted(self, leased: Connection) -> Access | None:
+        """What the journal has of an earlier refresh, now written into the row; None: nothing."""
+        entry = await self.journal.read(leased)
+        if entry is None or not entry.continues(leased):
+            return None
+        try:
+            new = await self.grants.open(entry.place, entry.sealed_grant)
+        except SealBrokenError:
+            return None  # whatever it is, no refresh of ours wrote it
+        written = await self._write(leased, self._committed(leased, entry.sealed_grant))
+        if written is None:
+            return await self._superseded(leased, new, entry.sealed_grant)
+        with suppress(StorageFailedError):  # else the timer takes it away
+            await self.journal.forget(entry)
+        return access_of(written, new)
+
+    async def _redeem(self, leased: Connection, old: Grant) -> Access:
+        """Ask Salesforce, and once more if no answer came."""
+        is_last_try = False
+        while True:
+            try:
+                new = await self.login.refresh(old)
+            except SalesforceTimeoutError:
+                event("answer_lost", tenant=leased.tenant, user=leased.user)
+                leased = replace(leased, answer_lost=True)
+                if is_last_try:
+                    await self._give_back(leased)  # and whoever comes next asks again
+                    raise
+                is_last_try = True
+                await self.sleep(_PAUSE_SECONDS)
+            except NotConnectedError as exc:
+                return await self._ended(leased, self._why(leased, exc))
+            except FlowRunnerError as exc:
+                if type(exc) is SalesforceFailedError:
+                    # A wrong secret or a refused client: ours to mend, nobody's grant has ended.
+                    alarm("dependency_failed", dependency="salesforce", step="refresh")
+                await self._give_back(leased)
+                raise
+            else:
+                return await self._commit(leased, new)
+
+    async def _give_back(self, leased: Connection) -> None:
+        """The lease, not the row's memory of an answer that never came."""
+        with suppress(StorageFailedError):  # then the lease lapses by itself
+            await self._write(
+                leased,
+                lambda row: replace(_without_lease(row), answer_lost=leased.answer_lost),
+            )
+
+    def _why(self, leased: Connection, failure: NotConnectedError) -> Health:
+        """Salesforce has one answer for a token that was revoked, idle for too long, or spent. What
+        we know of it tells which."""
         health = Health(failure.health or Health.REVOKED)
-        idle_since = (self.clock() - _IDLE_LIMIT).date().isoformat()
-        if health is Health.REVOKED and row.last_used_day < idle_since:
-            return Health.EXPIRED
-        return health
+        if health is not Health.REVOKED:
+            return health
+        if leased.answer_lost:
+            return Health.ROTATION_LOST
+        is_idle = leased.refreshed_at <= self.clock() - IDLE_LIMIT
+        return Health.EXPIRED if is_idle else Health.REVOKED
 
     async def _ended(self, leased: Connection, health: Health) -> Access:
         """Keep the row with the reason: the user is to be told why, and what to do.
@@ -114,38 +191,67 @@ class RefreshGrant:
         written = await self._write(
             leased, lambda row: _without_lease(replace(row, health=health, ended_at=ended_at))
         )
-        if written is not None:
-            event("grant_ended", tenant=leased.tenant, user=leased.user, health=health.value)
-            raise NotConnectedError(health.value, health.action)
-        return await self._by_another(leased)
+        if written is None:
+            return await self._by_another(leased)
+        event("grant_ended", tenant=leased.tenant, user=leased.user, health=health.value)
+        if health is Health.ROTATION_LOST:
+            alarm("grant_lost", tenant=leased.tenant, user=leased.user, step="refresh")
+        raise NotConnectedError(health.value, health.action)
 
     async def _commit(self, leased: Connection, new: Grant) -> Access:
-        """Write the new grant before it is used, and try hard: it is the only copy there is."""
-        sealed = None
-        for attempt in range(_COMMIT_ATTEMPTS):
+        """Write the new grant before it is used, and try as long as the lease lasts: it is the only
+        copy there is. What the tables do not take after some tries, the journal takes."""
+        until = (leased.lease_until or self.clock()) - _LAST_WRITE
+        sealed, attempts = None, 0
+        while True:
             try:
                 sealed = sealed or await self.grants.seal(leased.place, new)
+                if attempts >= _BEFORE_JOURNAL and await self._is_journalled(leased, sealed):
+                    return access_of(replace(leased, generation=leased.generation + 1), new)
                 written = await self._write(leased, self._committed(leased, sealed))
-            except (StorageFailedError, KeyVaultFailedError):
-                await self.sleep(0.2 * 2**attempt)
-                continue
-            if written is not None:
+                if written is None:
+                    return await self._superseded(leased, new, sealed)
+            except (StorageFailedError, KeyVaultFailedError) as exc:
+                attempts += 1
+                if self.clock() >= until:
+                    alarm("grant_lost", tenant=leased.tenant, user=leased.user, step="commit")
+                    raise StorageFailedError from exc
+                await self.sleep(min(0.2 * 2**attempts, 5.0))
+            else:
                 event("grant_refreshed", tenant=leased.tenant, user=leased.user)
                 return access_of(written, new)
-            return await self._superseded(leased, new, sealed)
-        alarm("grant_lost", tenant=leased.tenant, user=leased.user)
-        raise StorageFailedError
 
     def _committed(self, leased: Connection, sealed: bytes) -> Callable[[Connection], Connection]:
-        today = self.clock().date().isoformat()
+        now = self.clock()
         return lambda row: replace(
             _without_lease(row),
             health=Health.ACTIVE,
             generation=leased.generation + 1,
             sealed_grant=sealed,
-            last_used_day=today,
+            refreshed_at=now,
+            answer_lost=False,
             ended_at=None,
         )
+
+    async def _is_journalled(self, leased: Connection, sealed: bytes) -> bool:
+        """The lease stays, and lapses: until then nobody asks Salesforce, and then the journal is
+        read first."""
+        entry = JournalledGrant(
+            tenant=leased.tenant,
+            user=leased.user,
+            org=leased.org,
+            consent=leased.consent,
+            generation=leased.generation + 1,
+            sealed_grant=sealed,
+            written_at=self.clock(),
+        )
+        try:
+            async with asyncio.timeout(_JOURNAL_SECONDS):
+                await self.journal.write(entry)
+        except (StorageFailedError, TimeoutError):
+            return False
+        alarm("grant_journalled", tenant=leased.tenant, user=leased.user)
+        return True
 
     async def _superseded(self, leased: Connection, new: Grant, sealed: bytes) -> Access:
         """The row is ours no more: written already (and the answer was lost), newer, or gone.
@@ -157,22 +263,22 @@ class RefreshGrant:
         row = await self.connections.load(leased.tenant, leased.user, leased.org)
         if row is not None and row.sealed_grant == sealed:
             return access_of(row, new)
-        is_same_grant = row is not None and row.connected_at == leased.connected_at
+        is_same_grant = row is not None and row.consent == leased.consent
         if row is None or not is_same_grant or row.generation <= leased.generation:
-            await try_to_revoke(self.login, new)
+            await self.revocations.discard(new, leased.tenant, leased.user)
         return await self._by_another(leased)
 
     async def _by_another(self, leased: Connection) -> Access:
         row = usable(await self.connections.load(leased.tenant, leased.user, leased.org))
-        return access_of(row, await self.grants.open(row.place, row.sealed_grant))
+        return await self._opened(row)
 
     async def _write(
         self, leased: Connection, change: Callable[[Connection], Connection]
     ) -> Connection | None:
         """Change the row as long as it carries our lease; None once it does not.
 
-        Others may touch the row meanwhile without touching the grant (the day of the last use),
-        which changes its etag: then it is read and changed again.
+        Others may touch the row meanwhile without touching the grant (the day of the last use, its
+        seal renewed under another key), which changes its etag: then it is read and changed again.
         """
         row = leased
         for _ in range(_WRITE_ATTEMPTS):
@@ -188,8 +294,8 @@ class RefreshGrant:
 
 def _is_still_ours(row: Connection, leased: Connection) -> bool:
     """The same consent, the same generation, our lease: nobody has touched the grant."""
-    return (row.connected_at, row.generation, row.lease_holder) == (
-        leased.connected_at,
+    return (row.consent, row.generation, row.lease_holder) == (
+        leased.consent,
         leased.generation,
         leased.lease_holder,
     )

@@ -1,15 +1,65 @@
-"""Revoking a grant that nobody is to use any more, as far as that can be done now."""
+"""Revoking a grant that nobody is to use any more: now if that works, and else from the outbox."""
 
-from shared.errors import UpstreamError
-from shared.model import Grant
-from shared.ports import SalesforceLogin
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from shared.errors import FlowRunnerError, SealBrokenError, UpstreamError
+from shared.model import DiscardedGrant, Grant, TenantId, UserId, grant_place
+from shared.ports import Clock, RevocationOutbox, SalesforceLogin
 from shared.telemetry.events import event
+from shared.usecases.sealed_grants import SealedGrants
+
+_PATIENCE: Final = 5.0
+"""Seconds that somebody who has disconnected waits for an org: the outbox has more time."""
 
 
-async def try_to_revoke(login: SalesforceLogin, grant: Grant) -> None:
-    """Revoke at Salesforce. Where that fails, it is told, and what the caller does goes on: a
-    grant that cannot be revoked now is no reason to keep it, or to hide another failure."""
-    try:
-        await login.revoke(grant)
-    except UpstreamError:
-        event("revocation_failed")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocations:
+    outbox: RevocationOutbox
+    grants: SealedGrants
+    login: SalesforceLogin
+    clock: Clock
+    seconds: float = _PATIENCE
+
+    async def try_now(self, grant: Grant, tenant: TenantId, user: UserId) -> bool:
+        """Whether Salesforce says that it is revoked, or was over. Raises nothing expected."""
+        try:
+            async with asyncio.timeout(self.seconds):
+                await self.login.revoke(grant)
+        except (FlowRunnerError, TimeoutError):
+            event("revocation_failed", tenant=tenant, user=user)
+            return False
+        return True
+
+    async def discard(self, grant: Grant, tenant: TenantId, user: UserId) -> None:
+        """End a grant that is in nobody's hands but ours. Raises nothing expected."""
+        if await self.try_now(grant, tenant, user):
+            return
+        try:
+            sealed = await self.grants.seal(grant_place(tenant, user, grant.org), grant)
+            entry = DiscardedGrant.new(tenant, user, grant.org, sealed=sealed, now=self.clock())
+            await self.outbox.put(entry)
+        except FlowRunnerError as exc:  # the user is being deleted, or nothing works at all
+            event("revocation_failed", tenant=tenant, user=user, code=exc.code)
+
+    async def work_off(self, entry: DiscardedGrant) -> bool:
+        """Revoke what is in the outbox, and take it out: whether that was done.
+
+        One that does not open never will, and cannot be revoked. Raises nothing expected: the entry
+        stays, and is tried again.
+        """
+        try:
+            grant = await self.grants.open(entry.place, entry.sealed_grant)
+            if not await self.try_now(grant, entry.tenant, entry.user):
+                return False
+        except SealBrokenError:
+            event("revocation_failed", tenant=entry.tenant, user=entry.user)
+        except UpstreamError as exc:  # the tenant's key is away
+            event("revocation_failed", tenant=entry.tenant, user=entry.user, code=exc.code)
+            return False
+        try:
+            await self.outbox.delete(entry)
+        except UpstreamError:
+            return False
+        return True

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
@@ -10,8 +10,18 @@ from time import monotonic
 from typing import Final
 
 from shared.errors import SealBrokenError, UpstreamError
-from shared.model import Connection, Deletion, Health, Pending, PendingKind, Place
-from shared.ports import Clock, ConnectionStore, PendingStore, SalesforceLogin
+from shared.model import (
+    Connection,
+    Deletion,
+    DiscardedGrant,
+    Health,
+    JournalledGrant,
+    Pending,
+    PendingKind,
+    Place,
+)
+from shared.ports import Clock, ConnectionStore, PendingStore, RevocationOutbox, SalesforceLogin
+from shared.usecases.grant_journal import GrantJournal
 from shared.usecases.refresh_grant import LEASE
 from shared.usecases.sealed_grants import SealedGrants
 
@@ -22,10 +32,6 @@ of a function, and the 20 hours are looked at between passes."""
 
 _SKEW: Final = timedelta(seconds=60)
 """Instances' clocks differ: a lease of somebody else counts as lapsed only so much later."""
-
-_UNCERTAIN: Final = "|uncertain"
-"""Added to the holder of a lease that lapsed under a refresh. That refresh may have spent the
-token and died: then the token's being over says nothing about the grant."""
 
 
 class Revocation(Enum):
@@ -41,14 +47,17 @@ class Revocation(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeGrants:
-    """A revoked connection loses its sealed grant, which is how a pass that comes later knows.
+    """A revoked connection loses its sealed grant, which is how a pass that comes later knows; what
+    is revoked elsewhere goes.
 
     Each connection is taken by its lease, as a refresh takes it: so no refresh token is revoked
     while another instance is exchanging it for a new one.
     """
 
     connections: ConnectionStore
+    outbox: RevocationOutbox
     pending: PendingStore
+    journal: GrantJournal
     grants: SealedGrants
     login: SalesforceLogin
     clock: Clock
@@ -58,44 +67,60 @@ class RevokeGrants:
         """One pass over all grants, in random order, so that no org that hangs is always in the
         way of the same ones. Raises StorageFailedError."""
         waiting, unreadable_waiting = await self.pending.of_subject(deletion.subject)
+        discarded, unreadable_discarded = await self.outbox.of_subject(deletion.subject)
         connected, unreadable = await self.connections.of_subject(deletion.subject)
-        parked = [row for row in waiting if row.kind is PendingKind.PARKED]
-        everything: list[Connection | Pending] = [*parked, *connected]
+        journalled = await self.journal.of_subject(deletion.subject)
+        everything: list[Callable[[], Awaitable[Revocation]]] = [
+            *(
+                lambda row=row: self._parked(row)
+                for row in waiting
+                if row.kind is PendingKind.PARKED
+            ),
+            *(lambda row=row: self._discarded(row) for row in discarded),
+            *(lambda row=row: self._journalled(row) for row in journalled),
+            *(lambda row=row: self._connection(row, deletion.id) for row in connected),
+        ]
         secrets.SystemRandom().shuffle(everything)
         until = self.monotonic() + _BUDGET.total_seconds()
         running = asyncio.Semaphore(_AT_A_TIME)
 
-        async def limited(row: Connection | Pending) -> Revocation:
+        async def limited(revoke: Callable[[], Awaitable[Revocation]]) -> Revocation:
             async with running:
-                if isinstance(row, Connection) and not row.sealed_grant:
-                    return Revocation.REVOKED
-                if self.monotonic() >= until:
-                    return Revocation.LATER
-                if isinstance(row, Connection):
-                    return await self._connection(row, deletion.id)
-                return await self._revoke(row.place, row.sealed, is_uncertain=False)
+                return Revocation.LATER if self.monotonic() >= until else await revoke()
 
-        outcomes = await asyncio.gather(*(limited(row) for row in everything))
-        lost = [Revocation.UNCERTAIN] * (unreadable_waiting + unreadable)
-        return [*outcomes, *lost]
+        outcomes = await asyncio.gather(*(limited(revoke) for revoke in everything))
+        lost = unreadable_waiting + unreadable_discarded + unreadable
+        return [*outcomes, *[Revocation.UNCERTAIN] * lost]
+
+    async def _parked(self, row: Pending) -> Revocation:
+        return await self._revoke(row.place, row.sealed)
+
+    async def _discarded(self, row: DiscardedGrant) -> Revocation:
+        return await self._revoke(row.place, row.sealed_grant)
+
+    async def _journalled(self, row: JournalledGrant) -> Revocation:
+        return await self._revoke(row.place, row.sealed_grant)
 
     async def _connection(self, row: Connection, holder: str) -> Revocation:
+        if not row.sealed_grant:
+            return Revocation.REVOKED
         now = self.clock()
-        is_ours = row.lease_holder in (holder, holder + _UNCERTAIN)
         is_held = row.lease_until is not None and row.lease_until + _SKEW > now
-        if is_held and not is_ours:
+        if is_held and row.lease_holder != holder:
             return Revocation.LATER
-        is_uncertain = row.lease_holder not in (None, holder)
         leased = await self.connections.replace(
             replace(
                 row,
-                lease_holder=holder + _UNCERTAIN * is_uncertain,
+                lease_holder=holder,
                 lease_until=now + LEASE,
+                answer_lost=row.answer_lost or row.lease_holder not in (None, holder),
             )
         )
         if leased is None:
             return Revocation.LATER
-        outcome = await self._revoke(leased.place, leased.sealed_grant, is_uncertain=is_uncertain)
+        outcome = await self._revoke(
+            leased.place, leased.sealed_grant, is_uncertain=leased.answer_lost
+        )
         if outcome is not Revocation.REVOKED:
             return outcome
         marked = replace(
@@ -104,7 +129,10 @@ class RevokeGrants:
         written = await self.connections.replace(marked)
         return Revocation.LATER if written is None else Revocation.REVOKED
 
-    async def _revoke(self, place: Place, sealed: bytes, *, is_uncertain: bool) -> Revocation:
+    async def _revoke(
+        self, place: Place, sealed: bytes, *, is_uncertain: bool = False
+    ) -> Revocation:
+        """With `is_uncertain` a token that is over says nothing about its grant."""
         try:
             was_alive = await self.login.revoke(await self.grants.open(place, sealed))
         except SealBrokenError:

@@ -142,7 +142,11 @@ class MemoryErasure:
                 ),
                 gate,
             ],
-            "connections": [own(tables.connections.rows, of_user), *gates],
+            "connections": [
+                own(tables.connections.rows, of_user),
+                own(tables.connections.outbox.rows, of_user),
+                *gates,
+            ],
             "pending": [own(tables.pending.rows, of_user), *gates],
             "runs": [
                 own(tables.runs.rows, of_user),

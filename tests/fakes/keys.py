@@ -43,11 +43,12 @@ class LocalKeyWrapper:
 
     async def wrap(self, data_key: bytes, *, by: str | None = None) -> tuple[bytes, str]:
         async with self.faults.call("wrap"):
-            wanted = by or OUR_KEK
-            if wanted not in self._newest:
-                raise KeyVaultFailedError
-            kek_id = f"{wanted}/{self._newest[wanted]:032x}"
+            kek_id = self._newest_of(by or OUR_KEK)
             return self._usable(kek_id).public_key().encrypt(data_key, _OAEP), kek_id
+
+    async def newest(self, *, by: str | None = None) -> str:
+        async with self.faults.call("newest"):
+            return self._newest_of(by or OUR_KEK)
 
     async def unwrap(self, wrapped: bytes, kek_id: str) -> bytes:
         async with self.faults.call("unwrap"):
@@ -57,9 +58,9 @@ class LocalKeyWrapper:
             except ValueError:
                 raise KeyVaultFailedError from None
 
-    def rotate(self) -> None:
+    def rotate(self, key_id: str = OUR_KEK) -> None:
         """A new version wraps from now on; the old ones still unwrap."""
-        self._newest[OUR_KEK] += 1
+        self._newest[key_id] += 1
 
     def add_customer_key(self, key_id: str) -> None:
         """A key in a customer's own vault, which lets us use it."""
@@ -70,6 +71,14 @@ class LocalKeyWrapper:
 
     def enable(self, kek_id: str) -> None:
         self._disabled.discard(kek_id)
+
+    def _newest_of(self, key_id: str) -> str:
+        """Or the very version that it names."""
+        if key_id.rpartition("/")[0] in self._newest:
+            return key_id
+        if key_id not in self._newest:
+            raise KeyVaultFailedError
+        return f"{key_id}/{self._newest[key_id]:032x}"
 
     def _usable(self, kek_id: str) -> RSAPrivateKey:
         key_id, _, version = kek_id.rpartition("/")

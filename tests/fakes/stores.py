@@ -11,6 +11,7 @@ from shared.model import (
     DataSubject,
     Deletion,
     DeletionState,
+    DiscardedGrant,
     OrgId,
     Pending,
     PendingKind,
@@ -111,10 +112,11 @@ class MemoryTenantStore:
 
 
 class MemoryTenantKeyStore:
-    """Satisfies `ports.TenantKeyStore`."""
+    """Satisfies `ports.TenantKeyStore`. The floors are in the rows of the tenants, if there are."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenants: MemoryTenantStore | None = None) -> None:
         self.faults = Faults()
+        self._tenants = tenants
         self.rows: dict[tuple[TenantId, int], WrappedKey] = {}
 
     async def all(self, tenant: TenantId) -> Sequence[WrappedKey]:
@@ -134,6 +136,26 @@ class MemoryTenantKeyStore:
             changed = replace(found, wrapped=key.wrapped, kek_id=key.kek_id)
             self.rows[key.tenant, key.version] = changed
             return True
+
+    async def retire(self, tenant: TenantId, version: int, *, at: datetime) -> None:
+        async with self.faults.call("retire"):
+            if (tenant, version) in self.rows:
+                self.rows[tenant, version] = replace(self.rows[tenant, version], retired_at=at)
+
+    async def destroy_version(self, tenant: TenantId, version: int) -> None:
+        async with self.faults.call("destroy_version"):
+            self.rows.pop((tenant, version), None)
+
+    async def floor(self, tenant: TenantId) -> int:
+        async with self.faults.call("floor"):
+            found = None if self._tenants is None else self._tenants.rows.get(tenant)
+            return 0 if found is None else found.floor_key_version
+
+    async def raise_floor(self, tenant: TenantId, version: int) -> None:
+        async with self.faults.call("raise_floor"):
+            rows = {} if self._tenants is None else self._tenants.rows
+            if tenant in rows and rows[tenant].floor_key_version < version:
+                rows[tenant] = replace(rows[tenant], floor_key_version=version, etag=new_etag())
 
     async def destroy(self, tenant: TenantId) -> None:
         async with self.faults.call("destroy"):
@@ -182,13 +204,55 @@ class MemoryUserStore:
             self.rows[tenant, user] = replace(row, **changes, etag=new_etag())
 
 
-class MemoryConnectionStore:
-    """Satisfies `ports.ConnectionStore`. A row whose key a test puts into `unreadable` cannot be
-    read where all rows of a subject are."""
+class MemoryRevocationOutbox:
+    """Satisfies `ports.RevocationOutbox`. A row whose key a test puts into `unreadable` cannot be
+    read."""
 
     def __init__(self, gates: MemoryGates) -> None:
         self.faults = Faults()
         self._gates = gates
+        self.rows: dict[tuple[TenantId, str], DiscardedGrant] = {}
+        self.unreadable: set[str] = set()
+
+    async def put(self, discarded: DiscardedGrant) -> None:
+        async with self.faults.call("put"):
+            self._gates.require(discarded.tenant, discarded.user)
+            self.keep(discarded)
+
+    async def of_subject(self, subject: DataSubject) -> tuple[Sequence[DiscardedGrant], int]:
+        async with self.faults.call("of_subject"):
+            own = [
+                row
+                for row in self.rows.values()
+                if row.tenant == subject.tenant and subject.user in (None, row.user)
+            ]
+            found = [row for row in own if row.row_key not in self.unreadable]
+            return sorted(found, key=lambda row: row.row_key), len(own) - len(found)
+
+    async def replace(self, discarded: DiscardedGrant) -> None:
+        async with self.faults.call("replace"):
+            row = self.rows.get((discarded.tenant, discarded.row_key))
+            if row is not None and row.etag == discarded.etag:
+                self.keep(discarded)
+
+    async def delete(self, discarded: DiscardedGrant) -> None:
+        async with self.faults.call("delete"):
+            self.rows.pop((discarded.tenant, discarded.row_key), None)
+
+    def keep(self, discarded: DiscardedGrant) -> None:
+        """Write the row; for the store of the connections, within its own transactions."""
+        row = replace(discarded, etag=new_etag())
+        self.rows[discarded.tenant, discarded.row_key] = row
+
+
+class MemoryConnectionStore:
+    """Satisfies `ports.ConnectionStore`. A row whose key a test puts into `unreadable` cannot be
+    read where all rows of a subject are."""
+
+    def __init__(self, gates: MemoryGates, outbox: MemoryRevocationOutbox) -> None:
+        self.faults = Faults()
+        self._gates = gates
+        self.outbox = outbox
         self.rows: dict[tuple[TenantId, str], Connection] = {}
         self.unreadable: set[str] = set()
 
@@ -211,6 +275,11 @@ class MemoryConnectionStore:
             own = self._of(DataSubject(tenant=tenant))
             return [row for row in own if row.ended_at is not None and row.ended_at <= before]
 
+    async def idle(self, tenant: TenantId, *, since: datetime) -> Sequence[Connection]:
+        async with self.faults.call("idle"):
+            own = self._of(DataSubject(tenant=tenant))
+            return [row for row in own if row.refreshed_at <= since]
+
     async def create(self, connection: Connection) -> bool:
         async with self.faults.call("create"):
             self._gates.require(connection.tenant, connection.user)
@@ -220,10 +289,15 @@ class MemoryConnectionStore:
             self.rows[key] = replace(connection, etag=new_etag())
             return True
 
-    async def renew(self, connection: Connection) -> Connection | None:
+    async def renew(
+        self, connection: Connection, discarded: DiscardedGrant | None
+    ) -> Connection | None:
         async with self.faults.call("renew"):
             self._gates.require(connection.tenant, connection.user)
-            return self._written(connection)
+            written = self._written(connection)
+            if written is not None and discarded is not None:
+                self.outbox.keep(discarded)
+            return written
 
     async def replace(self, connection: Connection) -> Connection | None:
         async with self.faults.call("replace"):
@@ -243,6 +317,15 @@ class MemoryConnectionStore:
             if row.tenant == subject.tenant and subject.user in (None, row.user)
         ]
         return sorted(own, key=lambda row: row.row_key)
+
+    async def disconnect(self, connection: Connection, discarded: DiscardedGrant) -> bool:
+        async with self.faults.call("disconnect"):
+            self._gates.require(connection.tenant, connection.user)
+            if not self._is_as_read(connection):
+                return False
+            del self.rows[connection.tenant, connection.row_key]
+            self.outbox.keep(discarded)
+            return True
 
     async def delete(self, connection: Connection) -> bool:
         async with self.faults.call("delete"):
@@ -276,6 +359,15 @@ class MemoryPendingStore:
     async def take(self, tenant: TenantId, kind: PendingKind, digest: str) -> Pending | None:
         async with self.faults.call("take"):
             return self.rows.pop((tenant, kind, digest), None)
+
+    async def claim(self, tenant: TenantId, digest: str, *, at: datetime) -> Pending | None:
+        async with self.faults.call("claim"):
+            key = (tenant, PendingKind.PARKED, digest)
+            row = self.rows.get(key)
+            if row is None or row.claimed_at is not None:
+                return None
+            self.rows[key] = replace(row, claimed_at=at)
+            return self.rows[key]
 
     async def of_subject(self, subject: DataSubject) -> tuple[Sequence[Pending], int]:
         async with self.faults.call("of_subject"):

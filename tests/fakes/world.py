@@ -12,7 +12,9 @@ from shared.secret import Secret
 from shared.services import Services
 from shared.settings import Settings
 from shared.storage.standings import StoredStandings
+from shared.usecases.grant_journal import GrantJournal
 from shared.usecases.refresh_grant import RefreshGrant
+from shared.usecases.revocation import Revocations
 from shared.usecases.sealed_grants import SealedGrants
 from shared.usecases.sign_in import SignedIn
 from tests.fakes.backups import MemoryBackupStore, MemoryTableCopies
@@ -24,10 +26,12 @@ from tests.fakes.keys import LocalKeyWrapper, LocalSigner, MemorySecrets
 from tests.fakes.runs import MemoryRunStore
 from tests.fakes.salesforce_flows import FakeFlows
 from tests.fakes.salesforce_login import CONTOSO_ORG, FakeLogin
+from tests.fakes.sealed_values import MemorySealedValues
 from tests.fakes.stores import (
     MemoryConnectionStore,
     MemoryDeletionStore,
     MemoryPendingStore,
+    MemoryRevocationOutbox,
     MemoryTenantKeyStore,
     MemoryTenantStore,
     MemoryUserStore,
@@ -50,9 +54,10 @@ class World:
         self.gates = MemoryGates()
         self.leases = MemoryLeases(self.gates, self.clock)
         self.tenants = MemoryTenantStore(self.gates)
-        self.tenant_keys = MemoryTenantKeyStore()
+        self.tenant_keys = MemoryTenantKeyStore(self.tenants)
         self.users = MemoryUserStore(self.gates)
-        self.connections = MemoryConnectionStore(self.gates)
+        self.outbox = MemoryRevocationOutbox(self.gates)
+        self.connections = MemoryConnectionStore(self.gates, self.outbox)
         self.pending = MemoryPendingStore(self.gates)
         self.runs = MemoryRunStore(self.gates)
         self.deletions = MemoryDeletionStore()
@@ -68,6 +73,12 @@ class World:
         )
         self.sweeper = MemorySweeper(tables)
         self.erasure = MemoryErasure(tables)
+        self.sealed_values = MemorySealedValues(
+            tenants=self.tenants,
+            users=self.users,
+            connections=self.connections,
+            pending=self.pending,
+        )
         self.backups = MemoryBackupStore()
         self.copies = MemoryTableCopies()
         self.key_wrapper = LocalKeyWrapper()
@@ -119,9 +130,17 @@ class World:
         return RefreshGrant(
             connections=self.connections,
             grants=self.grants,
+            journal=GrantJournal(backups=self.backups),
             login=self.login,
+            revocations=self.revocations,
             clock=self.clock,
             sleep=self.clock.sleep,
+        )
+
+    @cached_property
+    def revocations(self) -> Revocations:
+        return Revocations(
+            outbox=self.outbox, grants=self.grants, login=self.login, clock=self.clock
         )
 
     @cached_property

@@ -45,6 +45,7 @@ FORMS: Final[Mapping[str, str]] = {
     "run id": r"r-[a-z2-7]{26}",
     "deletion id": r"d-[a-z2-7]{26}",
     "change id": r"[a-z0-9-]{1,64}",
+    "entry id": r"[0-9a-f]{16}",
     "org id": r"00d[a-z0-9]{15}",
     "descending time": r"[0-9]{13}",
     "keyed hash": r"[a-z2-7]{26}",

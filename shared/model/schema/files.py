@@ -34,6 +34,15 @@ FILES: Final = (
         "Until the tenant is deleted: with it goes whatever copy of a backup may be left.",
     ),
     File(
+        "grant journal",
+        "journal/<tenant id>/<user id>/<org id>.json",
+        "A refreshed Salesforce grant that the tables could not take, sealed for its place in "
+        "`connections`; the consent and generation that it continues, and when it was written.",
+        "token, sealed",
+        "AES-256-GCM, the tenant's data key",
+        "Until the tables have it, minutes after they are back; or until it is revoked.",
+    ),
+    File(
         "ledger of deletions",
         "deletions/<tenant id>/<deletion id>.json",
         "Of each confirmed deletion: its id, the tenant, a hash of the user id (until it is done, "

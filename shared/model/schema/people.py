@@ -37,6 +37,25 @@ CONNECTIONS: Final = Table(
         USER_GATE,
         TENANT_GATE,
         Kind(
+            name="discarded_grant",
+            row_key="outbox|<user id>|<org id>|<entry id>",
+            purpose="Sees to it that a grant nobody is to use any more is revoked at Salesforce, "
+            "also where the org is down at the moment.",
+            retention="Until Salesforce says that it is revoked; 30 days at most, after which a "
+            "grant that nobody uses has ended by itself.",
+            columns=(
+                Column("org_id", "metadata", "The Salesforce org."),
+                Column(
+                    "sealed_grant",
+                    "token, sealed",
+                    "As in the connection which it was taken from, and sealed for that place.",
+                ),
+                Column("discarded_at", "metadata", "When it was disconnected or replaced."),
+                Column("next_try_at", "technical", "When revoking it is tried again."),
+                Column("attempts", "technical", "How often that has failed."),
+            ),
+        ),
+        Kind(
             name="connection",
             row_key="<user id>|<org id>",
             purpose="Runs Flows in the user's org, under the user's own permissions.",
@@ -51,10 +70,21 @@ CONNECTIONS: Final = Table(
                     "token, sealed",
                     "Refresh and access token, the org's host names, and the Salesforce user id.",
                 ),
+                Column(
+                    "consent",
+                    "technical",
+                    "Which consent of the user's it comes from, by the hash of a used code.",
+                ),
                 Column("connected_at", "metadata", "When the user consented."),
+                Column("refreshed_at", "metadata", "When its refresh token last served."),
                 Column("last_used_day", "metadata", "The day on which it was last used."),
                 Column("lease_holder", "technical", "The call that is refreshing it, by a number."),
                 Column("lease_until", "technical", "How long that call may take."),
+                Column(
+                    "answer_lost",
+                    "technical",
+                    "That a refresh was asked for and no answer came.",
+                ),
                 Column("ended_at", "metadata", "Since when only a new consent can mend it."),
             ),
         ),
@@ -62,7 +92,9 @@ CONNECTIONS: Final = Table(
 )
 
 
-def _pending(name: str, code: str, purpose: str, sealed: Column, retention: str) -> Kind:
+def _pending(
+    name: str, code: str, purpose: str, sealed: Column, retention: str, *further: Column
+) -> Kind:
     return Kind(
         name=name,
         row_key=f"{code}|<SHA-256>",
@@ -72,6 +104,7 @@ def _pending(name: str, code: str, purpose: str, sealed: Column, retention: str)
             Column("user_id", "pseudonym", "Who is connecting an org.", "user id"),
             sealed,
             Column("expires_at", "technical", "Until when the one-time code is good."),
+            *further,
         ),
     )
 
@@ -109,8 +142,9 @@ PENDING: Final = Table(
             "parked",
             "Waits for the user who started to claim it; nobody else can.",
             Column("sealed", "token, sealed", "A Salesforce grant, as in `connections`."),
-            "Until it is claimed; unclaimed, 10 minutes, and then until the sweep has revoked it, "
-            "which it tries for 48 hours at most.",
+            "Until it is claimed; unclaimed, 10 minutes, and then until it is revoked, which is "
+            "tried for 48 hours at most.",
+            Column("claimed_at", "technical", "When somebody claimed it, or began to revoke it."),
         ),
     ),
 )

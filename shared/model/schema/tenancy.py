@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from shared.model.backups import BACKUP_DAYS
 from shared.model.schema.entries import Column, Kind, Table
 from shared.model.tenants import DEFAULT_RETENTION_DAYS
 
@@ -48,7 +49,7 @@ TENANTS: Final = Table(
                 Column(
                     "floor_key_version",
                     "technical",
-                    "The version of the first data key; nothing is compared with it yet.",
+                    "The oldest data key whose seals are opened; it rises when keys are retired.",
                 ),
                 Column(
                     "sealed_directory",
@@ -109,13 +110,17 @@ TENANT_KEYS: Final = Table(
             name="data_key",
             row_key="v<version>",
             purpose="Seals everything of this tenant that is sealed, and nothing of any other.",
-            retention="Until the deletion of the tenant destroys it.",
+            retention=f"Until {BACKUP_DAYS + 1} days after it was retired, when no backup "
+            "needs it any more; at the latest until the tenant is deleted.",
             columns=(
                 Column(
                     "wrapped", "key", "The data key, wrapped by a key that never leaves its vault."
                 ),
                 Column("kek_id", "technical", "Which version of which Key Vault key wrapped it."),
                 Column("created_at", "technical", "When it was made."),
+                Column(
+                    "retired_at", "technical", "Since when nothing in the tables is sealed by it."
+                ),
             ),
         ),
     ),

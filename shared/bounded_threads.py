@@ -1,8 +1,8 @@
 """A few threads of one's own, for a library that blocks: shared fairly, and no endless queue.
 
-The event loop's default executor also resolves host names and carries Salesforce's token calls.
-Work that may hang must not take its threads. Nor may one tenant, or one user of a tenant, take
-what the others need: neither the threads nor the places to wait for one.
+The event loop's default executor also resolves host names. Work that may hang must not take its
+threads. Nor may one party (a tenant, an org), or one user of it, take what the others need: neither
+the threads nor the places to wait for one.
 """
 
 import asyncio

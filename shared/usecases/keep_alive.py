@@ -1,0 +1,101 @@
+"""Grants whose refresh token nobody has used for nearly 30 days: refreshed, or let lapse.
+
+Salesforce ends a refresh token that is idle for 30 days. Who goes on using an org loses nothing by
+that, whatever the tenant has settled; for who does not, the tenant's setting `idle_grants` decides.
+A grant that lapses here is revoked as well: some orgs keep theirs for longer.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from time import monotonic
+from typing import Final
+
+from shared.errors import FlowRunnerError
+from shared.model import IDLE_LIMIT, Connection, DiscardedGrant, Health, Tenant
+from shared.ports import Clock, ConnectionStore, TenantStore
+from shared.telemetry.events import alarm, event
+from shared.usecases.refresh_grant import RefreshGrant
+from shared.usecases.revocation import Revocations
+from shared.usecases.rounds import go_through
+
+REFRESHED_AFTER: Final = timedelta(days=25)
+"""Five days before the end: a weekend, and an org that is down, still leave time."""
+
+
+class _Lot(Enum):
+    """What becomes of an idle grant in this run."""
+
+    KEPT = "kept"
+    LAPSED = "lapsed"
+    LEFT = "left"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepAlive:
+    tenants: TenantStore
+    connections: ConnectionStore
+    refresh: RefreshGrant
+    revocations: Revocations
+    clock: Clock
+    monotonic: Callable[[], float] = monotonic
+
+    async def __call__(self) -> None:
+        """One grant that fails holds up no other: it is tried again at the next run."""
+        due: list[tuple[Tenant, Connection]] = []
+        for tenant_id in await self.tenants.ids():
+            try:
+                tenant = await self.tenants.load(tenant_id)
+                if tenant is not None and tenant.is_active:
+                    idle_since = self.clock() - REFRESHED_AFTER
+                    found = await self.connections.idle(tenant_id, since=idle_since)
+                    due += [(tenant, row) for row in found if row.health.action != "reconnect"]
+            except FlowRunnerError as exc:
+                alarm("dependency_failed", tenant=tenant_id, step="keep_alive", code=exc.code)
+        secrets.SystemRandom().shuffle(due)
+        done: list[_Lot] = []
+
+        async def one(pair: tuple[Tenant, Connection]) -> None:
+            done.append(await self._one(*pair))
+
+        await go_through(due, one, clock=self.monotonic)
+        event(
+            "keep_alive",
+            count=done.count(_Lot.KEPT),
+            deleted=done.count(_Lot.LAPSED),
+            failed=done.count(_Lot.FAILED),
+        )
+
+    async def _one(self, tenant: Tenant, row: Connection) -> _Lot:
+        now = self.clock()
+        try:
+            if _is_wanted(tenant, row, now):
+                await self.refresh(row.tenant, row.user, row.org, stale_generation=row.generation)
+                return _Lot.KEPT
+            if row.refreshed_at <= now - IDLE_LIMIT and await self._lapsed(row, now):
+                return _Lot.LAPSED
+        except FlowRunnerError as exc:
+            event("dependency_failed", tenant=row.tenant, step="keep_alive", code=exc.code)
+            return _Lot.FAILED
+        return _Lot.LEFT
+
+    async def _lapsed(self, row: Connection, now: datetime) -> bool:
+        """Say that it has ended, and revoke it. Not while somebody is refreshing it."""
+        if row.lease_until is not None and row.lease_until > now:
+            return False
+        discarded = DiscardedGrant.of(row, now)
+        ended = replace(row, health=Health.EXPIRED, ended_at=now, sealed_grant=b"")
+        if await self.connections.renew(ended, discarded) is None:
+            return False  # it was used at this very moment
+        event("grant_ended", tenant=row.tenant, user=row.user, health=Health.EXPIRED.value)
+        await self.revocations.work_off(discarded)
+        return True
+
+
+def _is_wanted(tenant: Tenant, row: Connection, now: datetime) -> bool:
+    """Whether the grant is to live on: somebody uses it, or the tenant wants all to."""
+    still_used = row.last_used_day > (now - REFRESHED_AFTER).date().isoformat()
+    return still_used or tenant.settings.idle_grants == "keep_alive"
