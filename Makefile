@@ -2,6 +2,8 @@
 
 PORT ?= 7071
 DATA ?=
+# Which files `make mutation` changes, if not those that it lists itself.
+FILES ?=
 PYTHON := .venv/bin/python
 # A further checker of Bicep, from outside this repository, if there is one.
 SECOND_OPINION ?=
@@ -10,7 +12,7 @@ SECOND_OPINION ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run sidebar demo test test-browser lint infra package bench bench-retention bench-deletion fuzz-tokens \
-    lock bootstrap
+    race crash mutation lock bootstrap
 .DEFAULT_GOAL := run
 
 run: bootstrap  ## serve the local stack until Ctrl-C; PORT=7071, DATA=folder keeps what is stored
@@ -55,8 +57,17 @@ bench: bench-retention bench-deletion  ## every comparison; bench/README.md says
 bench-retention: bootstrap  ## expired rows among kept ones, against deleting row by row
 	@$(PYTHON) -m bench.retention
 
+mutation: bootstrap  ## small wrong changes to the code that keeps grants: does a test notice?
+	@$(PYTHON) -m bench.mutation $(FILES)
+
 fuzz-tokens: bootstrap  ## 100,000 altered tokens, and 2,000 over HTTP: none may be accepted
 	@$(PYTHON) -m bench.fuzz_tokens
+
+race: bootstrap  ## 300 times 64 callers in 8 processes on one expired grant: it is redeemed once
+	@$(PYTHON) -m bench.race
+
+crash: bootstrap  ## SIGKILL at every request of what touches a grant: what is left, and what is lost
+	@$(PYTHON) -m bench.crash
 
 bench-deletion: bootstrap  ## a tenant with 10,000 rows, from the confirmation to the receipt
 	@$(PYTHON) -m bench.deletion

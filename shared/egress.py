@@ -86,7 +86,7 @@ class Egress:
         """
         if host == address:
             return True  # an endpoint that the settings give as an address: the local stack's
-        found = _seen_through(ip_address(address.partition("%")[0]))
+        found = _seen_through(ip_address(address))
         if self._identity is not None and host == self._identity.host:
             return found.is_loopback
         if found in _PLATFORM:

@@ -28,7 +28,7 @@ def from_dns(egress: Egress, lookup: Resolve = socket.getaddrinfo) -> Resolve:
         host: str, port: int, family: socket.AddressFamily, kind: socket.SocketKind
     ) -> Sequence[Any]:
         found = lookup(host, port, family, kind)
-        usable = [one for one in found if True]
+        usable = [one for one in found if egress.may_dial(host, str(one[4][0]))]
         if not usable:
             raise socket.gaierror(socket.EAI_NONAME, "no address that may be dialled")
         return usable

@@ -26,13 +26,19 @@ from shared.outside import Azure
 from shared.secret import Secret
 from shared.services import Services
 from shared.usecases.invoke_flow import Invocation
+from shared.usecases.rotate_keys import SETTLING
 from tests.attacks.places import Places
-from tests.contract.salesforce import REVOKE, SimulatedScene
+from tests.contract.salesforce import REVOKE, TOKEN, SimulatedScene
 from tests.control_client import ControlClient
 from tests.fakes import FakeFlow, variable
 
 FLOW: Final = "Log_Email"
 _REFRESH_SECONDS: Final = 2.0
+_EXPIRED: Final = timedelta(minutes=11)
+"""Longer than a parked grant waits to be claimed."""
+_LAPSED: Final = timedelta(minutes=3)
+"""Longer than the lease of a refresh."""
+_A_CONNECTION: Final = "/devstoreaccount1/connections(PartitionKey"
 
 
 class AzureAtAnyTime(Azure):
@@ -77,8 +83,11 @@ class Journey:
         await self._run_flows(dave)
         await self._change_settings(carol)
         await self._housekeeping(alice)
-        await self._refresh(alice)
-        await self._end_the_grant(alice)
+        await self._rotate_keys(alice)
+        await self._disconnect(alice)
+        await self._connect(alice)
+        await self._refresh_into_the_journal(alice)
+        await self._lose_an_answer(alice)
         await self._delete(dave, DeletionScope.USER)
         await self._delete(carol, DeletionScope.TENANT)
 
@@ -136,6 +145,18 @@ class Journey:
         await self.services.change_settings(carol, wanted, revision=before.revision)
         self.look()
 
+    async def _rotate_keys(self, alice: Caller) -> None:
+        """A data key of some minutes ago; when all is sealed by it, the older one is retired."""
+        self._outside.later -= SETTLING
+        await self._outside.vault.add_key(alice.tenant, by=None)
+        self._outside.later += SETTLING
+        for _ in range(5):
+            await self.services.rotate_keys()
+            if any(key.retired_at for key in await self._outside.tenant_keys.all(alice.tenant)):
+                self.look()
+                return
+        raise AssertionError("the older key is not retired")
+
     async def _housekeeping(self, alice: Caller) -> None:
         await self.services.clean_up()
         await self.services.back_up_tenants()
@@ -149,28 +170,53 @@ class Journey:
         await self._collect_files()
 
     async def _collect_files(self) -> None:
-        for prefix in (*self.tenants, *(f"deletions/{tenant}" for tenant in self.tenants)):
-            for name in await self._outside.backups.names(f"{prefix}/"):
-                self.files[name] = await self._outside.backups.get(name) or b""
+        for tenant in self.tenants:
+            for prefix in (f"{tenant}/", f"deletions/{tenant}/", f"journal/{tenant}/"):
+                for name in await self._outside.backups.names(prefix):
+                    self.files[name] = await self._outside.backups.get(name) or b""
 
-    async def _refresh(self, alice: Caller) -> None:
-        """Looks in the middle of it, until its lease is seen."""
+    async def _disconnect(self, alice: Caller) -> None:
+        """While the org is down, which also keeps the grant that nobody claimed."""
+        (connected,) = await self.services.list_connections(alice)
+        self._scene.unavailable(REVOKE)
+        await self.services.disconnect(alice, connected.connection.org)
+        self.look()
+        for _ in range(2):
+            self._scene.unavailable(REVOKE)
+        self._outside.later += _EXPIRED
+        await self.services.work_off_revocations()
+        self.look()
+        self._control._call("DELETE", "/_sim/faults", None)
+        self._outside.later -= _EXPIRED
+
+    async def _refresh_into_the_journal(self, alice: Caller) -> None:
+        """Looks in the middle of it, until its lease is seen; then the table takes nothing."""
         self._scene.expire_access_tokens("alice")
         self._scene.refresh_takes(_REFRESH_SECONDS)
         refreshing = asyncio.create_task(self.services.list_flows(alice, None))
         while not refreshing.done() and not self._saw("connections", "lease_holder"):
             await asyncio.to_thread(self.look)
+        away = {"target": "tables", "match": _A_CONNECTION, "fault": "status", "value": 503}
+        self._control.post("/_sim/faults", {**away, "times": 99})
         await refreshing
+        self._control._call("DELETE", "/_sim/faults", None)
         self._scene.refresh_takes(0)
+        await self._collect_files()
+        self._outside.later += _LAPSED
+        await self.services.work_off_revocations()
+        self._outside.later -= _LAPSED
+        assert await self._outside.backups.names(f"journal/{alice.tenant}/") == []
 
-    async def _end_the_grant(self, alice: Caller) -> None:
-        self._scene.withdraw("alice")
+    async def _lose_an_answer(self, alice: Caller) -> None:
+        """After the rotation: the grant is in nobody's hands, and has ended."""
+        self._scene.expire_access_tokens("alice")
+        self._scene.answer_lost(TOKEN)
         try:
             await self.services.list_flows(alice, None)
         except FlowRunnerError:
             self.look()
         else:
-            raise AssertionError("the grant was taken back, and serves")
+            raise AssertionError("the grant is lost, and serves")
 
     async def _delete(self, caller: Caller, scope: DeletionScope) -> None:
         """Asked, confirmed, held up once by an org that does not answer, and carried out."""

@@ -21,7 +21,7 @@ MAY_NAME_A_URL: Final = {
 """Columns that may hold an address, and whose."""
 
 MAY_BE_EMPTY: Final = {
-    ("connections", "sealed_grant"): "the grant was revoked by a deletion",
+    ("connections", "sealed_grant"): "the grant was revoked by a deletion, or has lapsed",
     ("tenants", "changed_by"): "the administrator was deleted",
     ("deletions", "requested_by"): "the receipt is written",
 }

@@ -13,7 +13,12 @@ import pytest
 from local import scene as made_up
 from local.network import pinned_network
 from local.stack_info import StackInfo
-from shared.model import BACKUP_DAYS, CONFIRMATION_LIFETIME, DEFAULT_RETENTION_DAYS
+from shared.model import (
+    BACKUP_DAYS,
+    CONFIRMATION_LIFETIME,
+    DEFAULT_RETENTION_DAYS,
+    IDLE_LIMIT,
+)
 from shared.model.schema import (
     BACKUPS_STATEMENT,
     CATEGORIES,
@@ -28,10 +33,17 @@ from shared.model.schema import (
     pattern_of,
 )
 from shared.storage import TABLE_NAMES
-from shared.storage.gates import insert_through, renew_through
+from shared.storage.gates import delete_through, insert_through, renew_through
 from shared.storage.schema_gate import UnlistedColumnError, check_row
 from shared.storage.tables import insert, merge, replace_as_read
-from shared.usecases import begin_connection, clean_up, finish_connection, start_connection
+from shared.usecases import (
+    begin_connection,
+    clean_up,
+    finish_connection,
+    rotate_keys,
+    start_connection,
+    work_off_revocations,
+)
 from tests.attacks.places import Places
 from tests.control_client import ControlClient
 from tests.schema_journey import AzureAtAnyTime, Journey
@@ -235,6 +247,7 @@ async def test_v08_a_column_that_is_not_listed_is_not_written(
         lambda: replace_as_read(table, row, "*"),
         lambda: insert_through(table, row_key, row),
         lambda: renew_through(table, row_key, row, "*"),
+        lambda: delete_through(table, row_key, row, "*", also=[row]),
         lambda: table.upsert_entity(row),
     )
     for write in ways:
@@ -362,14 +375,16 @@ def years(period: timedelta) -> str:
 
 PERIODS: Final = {
     ("tenants", "settings_change"): {f"{DEFAULT_RETENTION_DAYS} days"},
+    ("tenantkeys", "data_key"): {days(rotate_keys.KEPT_FOR_BACKUPS)},
     ("runs", "run"): {f"{DEFAULT_RETENTION_DAYS} days"},
     ("runs", "idempotency_key"): {hours(clean_up.IDEMPOTENCY_LIFETIME)},
     ("connections", "connection"): {days(clean_up.ENDED_GRANT_LIFETIME)},
+    ("connections", "discarded_grant"): {days(IDLE_LIMIT)},
     ("pending", "ticket"): {minutes(begin_connection.TICKET_LIFETIME)},
     ("pending", "state"): {minutes(start_connection.STATE_LIFETIME)},
     ("pending", "parked_grant"): {
         minutes(finish_connection.PARKED_LIFETIME),
-        hours(clean_up.PARKED_PATIENCE),
+        hours(work_off_revocations.PARKED_PATIENCE),
     },
     ("deletions", "deletion"): {
         hours(CONFIRMATION_LIFETIME),
@@ -397,6 +412,7 @@ def test_the_periods_of_files_and_logs_are_those_of_the_code() -> None:
         "backup part": {f"{BACKUP_DAYS} days"},
         "backup manifest": {f"{BACKUP_DAYS} days"},
         "backup keys": set(),
+        "grant journal": set(),
         "ledger of deletions": {years(clean_up.RECEIPT_LIFETIME)},
     }
     about_backups = set(_PERIOD.findall(BACKUPS_STATEMENT))

@@ -19,7 +19,8 @@ from typing import Final
 import trustme
 from aiohttp import web
 
-from local.network import PinnedAdapter, PinnedResolver
+from local.network import pinned
+from shared.egress import Egress
 from shared.network import Network
 
 type Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -123,12 +124,15 @@ async def upstream(*hosts: str, tls: ssl.SSLContext | None = None) -> AsyncItera
 
 
 def pinned_network(pins: Mapping[str, int]) -> Network:
-    """A network in which these host names lead to these ports, and no other name anywhere."""
-    context = trusting(authority())
+    """A network in which these host names lead to these ports, and no other name anywhere.
+
+    Each of them may be called, whatever the service thinks of it: that a redirect is not followed
+    shows where nothing else would stop it.
+    """
     return Network(
-        tls=context,
-        resolver=lambda: PinnedResolver(pins),
-        adapter=lambda: PinnedAdapter(context, pins),
+        Egress(outside=[f"https://{host}" for host in pins if "*" not in host]),
+        resolve=pinned(pins),
+        tls=trusting(authority()),
         authority=authority_file(),
     )
 

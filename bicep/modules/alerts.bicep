@@ -78,8 +78,8 @@ var eventRules = [
   {
     name: 'grant-lost'
     severity: 1
-    about: 'A Salesforce grant was lost in a refresh; its user has to connect again.'
-    query: 'AppTraces | where Message == "grant_lost"'
+    about: 'A Salesforce grant was lost in a refresh and its user has to connect again, or the tables did not take one and the journal did.'
+    query: 'AppTraces | where Message == "grant_lost" or Message == "grant_journalled"'
   }
   {
     name: 'key-unavailable'

@@ -9,6 +9,7 @@ export const KINDS = {
   settings_change: "Settings you changed",
   user: "You",
   connection: "Salesforce connection",
+  discarded_grant: "Grant still to be revoked",
   ticket: "Started connection",
   state: "Connection under way",
   parked_grant: "Connection not yet claimed",

@@ -126,6 +126,8 @@ class Access:
     instance_host: str
     token: Secret
     generation: int
+    is_fresh: bool = field(default=False, compare=False)
+    """Whether it was redeemed here, for this very call: if it is refused, its age is not why."""
 
 
 def connection_row_key(user: UserId, org: OrgId) -> str:

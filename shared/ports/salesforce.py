@@ -14,7 +14,11 @@ class SalesforceLogin(Protocol):
     def authorize_url(self, login_host: str, *, state: str, verifier: Secret) -> str: ...
 
     async def redeem_code(self, login_host: str, *, code: Secret, verifier: Secret) -> Grant:
-        """Raises InvalidStateError (the code is not good), SalesforceFailedError."""
+        """Trade an authorization code, once.
+
+        Raises InvalidStateError (the code is not good), NotConnectedError (this user or this app
+        may not, with the health that tells why), and otherwise as `refresh`.
+        """
         ...
 
     async def refresh(self, grant: Grant) -> Grant:

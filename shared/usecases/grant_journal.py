@@ -11,15 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared.errors import InvalidRequestError, StorageFailedError
+from shared.errors import InvalidRequestError
 from shared.model import Connection, DataSubject, JournalledGrant, OrgId, TenantId, UserId
 from shared.model.backups import journal_folder, journal_name
 from shared.ports import BackupStore
+from shared.telemetry.events import event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantJournal:
-    """One entry for each connection. Raises StorageFailedError."""
+    """One entry for each connection. Raises StorageFailedError while the store is away.
+
+    A file that cannot be read is told, and is no entry: it must hold up neither the timer, nor a
+    deletion, nor a refresh, which without it asks Salesforce. Deletions take it away by its name.
+    """
 
     backups: BackupStore
 
@@ -35,33 +40,45 @@ class GrantJournal:
 
     async def read(self, row: Connection) -> JournalledGrant | None:
         """What was journalled for this connection, whatever it continues."""
-        return await self._read(journal_name(row.tenant, row.user, row.org))
+        name = journal_name(row.tenant, row.user, row.org)
+        found = await self._entries([name])
+        return found[0] if found else None
 
     async def of_subject(self, subject: DataSubject | None) -> Sequence[JournalledGrant]:
         """The entries of a user or a tenant; without a subject, all there are."""
         folder = (
             journal_folder() if subject is None else journal_folder(subject.tenant, subject.user)
         )
-        found = [await self._read(name) for name in await self.backups.names(folder)]
-        return [entry for entry in found if entry is not None]
+        return await self._entries(await self.backups.names(folder))
 
     async def forget(self, entry: JournalledGrant) -> None:
         await self.backups.delete(_name_of(entry))
 
-    async def _read(self, name: str) -> JournalledGrant | None:
-        content = await self.backups.get(name)
-        return None if content is None else _entry(name, content)
+    async def _entries(self, names: Sequence[str]) -> Sequence[JournalledGrant]:
+        found: list[JournalledGrant] = []
+        unreadable = 0
+        for name in names:
+            content = await self.backups.get(name)
+            entry = None if content is None else _entry(name, content)
+            if entry is not None:
+                found.append(entry)
+            elif content is not None:  # else it was forgotten meanwhile
+                unreadable += 1
+        if unreadable:
+            event("row_unreadable", count=unreadable, step="journal")
+        return found
 
 
 def _name_of(entry: JournalledGrant) -> str:
     return journal_name(entry.tenant, entry.user, entry.org)
 
 
-def _entry(name: str, content: bytes) -> JournalledGrant:
+def _entry(name: str, content: bytes) -> JournalledGrant | None:
+    """None if it cannot be read, or is not of the place where it lies."""
     try:
         _, tenant, user, _ = name.split("/")
         found = json.loads(content)
-        return JournalledGrant(
+        entry = JournalledGrant(
             tenant=TenantId.parse(tenant),
             user=UserId.parse(user),
             org=OrgId.parse(found["org"]),
@@ -70,5 +87,6 @@ def _entry(name: str, content: bytes) -> JournalledGrant:
             sealed_grant=base64.b64decode(found["sealed_grant"], validate=True),
             written_at=datetime.fromtimestamp(found["written_at"], tz=UTC),
         )
-    except (KeyError, TypeError, ValueError, InvalidRequestError) as exc:
-        raise StorageFailedError from exc
+    except (KeyError, TypeError, ValueError, ArithmeticError, OSError, InvalidRequestError):
+        return None
+    return entry if _name_of(entry) == name else None

@@ -54,7 +54,7 @@ class OrgAccess:
     _refused: TimedCache[_Key, int] = field(
         default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=_CACHE_SECONDS)
     )
-    """The generation of an access that was refused when it was fresh."""
+    """The generation of access that was refused when it was fresh."""
     _noted: TimedCache[_Key, str] = field(
         default_factory=lambda: TimedCache(size=10 * _CACHE_SIZE, seconds=86_400)
     )
@@ -83,19 +83,25 @@ class OrgAccess:
         except AccessRefusedError:
             self._opened.forget(key)
             if self._refused.peek(key) == access.generation:
-                raise  # it is fresh, and was refused a moment ago: not a matter of its age
+                raise  # it was refused when it was fresh: not a matter of its age
             answer = await self._again(key, access.generation, use)
         await self._note_use(key)
         return answer
 
     async def _again[T](self, key: _Key, stale: int, use: Callable[[Access], Awaitable[T]]) -> T:
-        """With fresh access. An org that refuses this as well would cost a rotation a request."""
+        """With fresh access: ours, if that of another instance has aged as well meanwhile.
+
+        Fresh access that is refused is remembered: such an org would cost a rotation a request.
+        """
         access = await self._refreshed(key, stale)
         try:
             return await use(access)
         except AccessRefusedError:
-            self._refused.put(key, access.generation)
-            raise
+            if access.is_fresh:
+                self._refused.put(key, access.generation)
+                raise
+        access = await self._refreshed(key, access.generation)
+        return await use(access)
 
     async def _refreshed(self, key: _Key, stale: int) -> Access:
         access = await self._refreshes.get((key, stale), lambda: self._refresh(key, stale))

@@ -219,7 +219,7 @@ class RefreshGrant:
                 await self.sleep(min(0.2 * 2**attempts, 5.0))
             else:
                 event("grant_refreshed", tenant=leased.tenant, user=leased.user)
-                return access_of(written, new)
+                return replace(access_of(written, new), is_fresh=True)
 
     def _committed(self, leased: Connection, sealed: bytes) -> Callable[[Connection], Connection]:
         now = self.clock()

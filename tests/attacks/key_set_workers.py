@@ -20,7 +20,7 @@ from typing import Any, Final, Self, TextIO
 from uuid import uuid4
 
 from local import scene
-from local.network import PinnedResolver
+from local.network import pinned
 from shared.errors import FlowRunnerError
 from shared.identity.key_sets import KeySets
 from shared.identity.microsoft import MicrosoftPolicy
@@ -52,8 +52,7 @@ class _Worker:
     def __init__(self, port: int, ca_file: str) -> None:
         self._now = 0.0
         tls = ssl.create_default_context(cafile=ca_file)
-        pins = {scene.ENTRA_HOST: port}
-        network = Network(tls=tls, resolver=lambda: PinnedResolver(pins))
+        network = Network(tls=tls, resolve=pinned({scene.ENTRA_HOST: port}))
         self._policy = MicrosoftPolicy(
             KeySets(network, clock=lambda: self._now),
             audience=scene.ENTRA_API_CLIENT_ID,

@@ -16,6 +16,7 @@ from shared.model import (
     DataSubject,
     DeletionScope,
     DeletionState,
+    DiscardedGrant,
     Grant,
     Health,
     Idempotency,
@@ -26,6 +27,7 @@ from shared.model import (
     PendingKind,
     Provider,
     Run,
+    grant_place,
     pending_place,
 )
 from shared.secret import Secret
@@ -33,7 +35,7 @@ from shared.services import Services
 from shared.usecases.request_deletion import DeletionAsked
 from shared.usecases.sealed_grants import SealedGrants
 from tests.attacks.azurite_rows import AzuriteRows, Rows, counts, naming
-from tests.attacks.killable_worker import ShiftedAzure
+from tests.attacks.shifted_azure import ShiftedAzure
 from tests.attacks.worker_settings import settings_on
 from tests.contract.salesforce import SimulatedScene, connected
 from tests.control_client import ControlClient
@@ -90,10 +92,12 @@ class Leavers:
         return (await self.services.sign_in("microsoft", token)).caller
 
     async def lived(self, caller: Caller) -> OrgId:
-        """A row of every kind, and two grants in an org of their own: one connected, one parked."""
+        """A row of every kind, and three grants in an org of their own: one connected, one parked,
+        one that was discarded and is still to be revoked."""
         scene = SimulatedScene(self.azure, self._control)
         await self._connect(caller, await connected(scene))
         await self._park(caller, await connected(scene))
+        await self._discard(caller, await connected(scene))
         for key in (None, uuid4().hex):
             await self._run(caller, scene.org, key)
         await self.services.begin_connection(caller, None, None)
@@ -129,7 +133,7 @@ class Leavers:
         assert loaded is not None
         assert await self.azure.deletions.replace(loaded.moved_to(DeletionState.CONFIRMED, now))
         leaver = Leaver(
-            asked=asked, callers=callers, orgs=frozenset(orgs), grants=2 * len(orgs), held={}
+            asked=asked, callers=callers, orgs=frozenset(orgs), grants=3 * len(orgs), held={}
         )
         return replace(leaver, held=counts(self.rows_of(leaver)))
 
@@ -142,7 +146,9 @@ class Leavers:
             health=Health.ACTIVE,
             generation=1,
             sealed_grant=b"",
+            consent=uuid4().hex,
             connected_at=now,
+            refreshed_at=now,
             last_used_day=now.date().isoformat(),
         )
         sealed = await SealedGrants(vault=self.azure.vault).seal(bare.place, grant)
@@ -161,6 +167,13 @@ class Leavers:
                 expires_at=self.azure.clock() + timedelta(minutes=10),
             )
         )
+
+    async def _discard(self, caller: Caller, grant: Grant) -> None:
+        place = grant_place(caller.tenant, caller.user, grant.org)
+        sealed = await SealedGrants(vault=self.azure.vault).seal(place, grant)
+        now = self.azure.clock()
+        entry = DiscardedGrant.new(caller.tenant, caller.user, grant.org, sealed=sealed, now=now)
+        await self.azure.outbox.put(entry)
 
     async def _run(self, caller: Caller, org: OrgId, key: str | None) -> None:
         run = Run(

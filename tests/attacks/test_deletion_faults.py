@@ -23,8 +23,9 @@ from shared.model import DeletionState
 from shared.services import Services
 from shared.storage.tables import plain
 from tests.attacks.azurite_rows import AzuriteRows, counts, naming
-from tests.attacks.killable_worker import ShiftedAzure, kind_of
 from tests.attacks.leavers import Leaver, Leavers
+from tests.attacks.outgoing import kind_of
+from tests.attacks.shifted_azure import ShiftedAzure
 from tests.attacks.worker_settings import settings_on
 from tests.control_client import ControlClient
 

@@ -6,26 +6,24 @@ counts. `pytest -s` prints what was killed where.
 
 import asyncio
 import json
-import signal
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import uuid4
 
 import pytest
 import requests
 
-from local.child import ROOT
 from local.stack_info import StackInfo
 from shared.model import DeletionScope
 from shared.model.backups import ledger_name
 from tests.attacks.azurite_rows import AzuriteRows, Rows, naming
-from tests.attacks.killable_worker import Order
 from tests.attacks.leavers import Leaver, Leavers
+from tests.attacks.orders import SECONDS, Order, Workers, workers
+from tests.attacks.outgoing import Kill, kind_in
 from tests.control_client import ControlClient
 from tools.verify_receipt import verify_receipt
 
@@ -35,42 +33,6 @@ LANES: Final = 3
 BATCH: Final = 20
 LATER: Final = 600.0  # seconds by which the clock of the worker that resumes is ahead
 KINDS: Final = {"store", "blob", "key vault", "salesforce", "identity"}
-SECONDS: Final = 60.0
-
-
-class Ended(NamedTuple):
-    code: int
-    answered: list[str]
-    """Whose answers it had, in order."""
-
-
-class Workers:
-    """One process that forks a worker for each order."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._orders, self._answers = process.stdin, process.stdout
-
-    async def work(self, order: Order) -> Ended:
-        self._orders.write(order.as_line().encode())
-        line = await asyncio.wait_for(self._answers.readline(), SECONDS)
-        told = json.loads(line)
-        return Ended(told["exit"], told["answered"])
-
-
-@asynccontextmanager
-async def workers(info: StackInfo) -> AsyncIterator[Workers]:
-    command = [sys.executable, "-m", "tests.attacks.killable_worker", str(info.data / "stack.json")]
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=pipe, stdout=pipe, limit=2**20, cwd=ROOT
-    )
-    try:
-        yield Workers(process)
-    finally:
-        process.kill()
-        await process.wait()
 
 
 class Registry:
@@ -173,7 +135,7 @@ class Sweep:
             for of in lanes:
                 running.create_task(lane(of))
         self.unharmed()
-        resumed = await lanes[0].work(Order(only=None, kill_after=None, ahead=LATER))
+        resumed = await lanes[0].work(Order(work="deletions", ahead=LATER))
         assert resumed.code == 0
         for leaver, receipts in left:
             await self.registry.require_done(leaver, receipts)
@@ -181,12 +143,13 @@ class Sweep:
 
     async def _killed(self, of: Workers, leaver: Leaver, number: int) -> set[str]:
         """The receipts that are stored when the worker has been killed."""
-        order = Order(only=leaver.deletion_id, kill_after=number, ahead=0)
-        ended = await of.work(order)
+        each = [{"id": leaver.deletion_id}]
+        kill = Kill(step=number, moment="after")
+        ended = await of.work(Order(work="deletions", each=each, kill=kill))
         state, receipts = await self.registry.stored(leaver)
-        if ended.code == -signal.SIGKILL:
+        if ended.was_killed:
             assert len(ended.answered) == number
-            self.killed[number] = ended.answered[-1]
+            self.killed[number] = kind_in(ended.answered[-1])
             self.at[state] += 1
         else:
             assert (ended.code, state) == (0, "receipted")

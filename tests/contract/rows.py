@@ -7,6 +7,7 @@ from shared.model import (
     Deletion,
     DeletionScope,
     DeletionState,
+    DiscardedGrant,
     Health,
     Idempotency,
     OrgId,
@@ -68,8 +69,29 @@ def connection_row(
         health=Health.ACTIVE,
         generation=1,
         sealed_grant=sealed,
+        consent="consent",
         connected_at=EXACT,
+        refreshed_at=EXACT,
         last_used_day="2026-01-15",
+    )
+
+
+def discarded_row(
+    tenant: TenantId,
+    name: str = "0123456789abcdef",
+    *,
+    user: UserId = ALICE,
+    org: OrgId = CONTOSO_ORG,
+    sealed: bytes = b"\x01",
+) -> DiscardedGrant:
+    return DiscardedGrant(
+        tenant=tenant,
+        user=user,
+        org=org,
+        id=name,
+        sealed_grant=sealed,
+        discarded_at=EXACT,
+        next_try_at=EXACT + timedelta(minutes=1),
     )
 
 

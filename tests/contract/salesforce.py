@@ -10,13 +10,14 @@ from local import scene
 from shared import ports
 from shared.errors import (
     Json,
-    SalesforceFailedError,
     SalesforceLimitError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
 from shared.model import Access, Grant, OrgId
 from shared.outside import Azure
+from shared.salesforce.oauth_errors import failure_of
+from shared.salesforce.token_refusals import Refusal
 from shared.secret import Secret
 from tests.control_client import ControlClient
 from tests.fakes import FakeFlow, World
@@ -54,8 +55,8 @@ class Scene(Protocol):
         """The next call below the path is carried out, and its answer is lost."""
         ...
 
-    def misconfigured(self) -> None:
-        """The next refresh is refused for a mistake of ours: a wrong client secret."""
+    def refused(self, row: Refusal) -> None:
+        """The next call of the token endpoint is refused with this row of the table."""
         ...
 
     def used_up(self) -> None:
@@ -118,8 +119,9 @@ class FakeScene:
     def answer_lost(self, path: str) -> None:
         self._plan(path, SalesforceTimeoutError, carried_out=True)
 
-    def misconfigured(self) -> None:
-        self._plan(TOKEN, SalesforceFailedError)
+    def refused(self, row: Refusal) -> None:
+        self.login.faults.plan("refresh", lambda: failure_of(row.meaning))
+        self.login.faults.plan("redeem_code", lambda: failure_of(row.of_code))
 
     def used_up(self) -> None:
         self._plan(REST, lambda: SalesforceLimitError(60))
@@ -177,9 +179,10 @@ class SimulatedScene:
     def answer_lost(self, path: str) -> None:
         self._fault(path, fault="reset_after")
 
-    def misconfigured(self) -> None:
-        error = {"grant_type": "refresh_token", "error": "invalid_client"}
-        self._control.post("/_sim/salesforce/errors", error)
+    def refused(self, row: Refusal) -> None:
+        for grant_type in ("refresh_token", "authorization_code"):
+            error = {"error": row.error, "error_description": row.said, "grant_type": grant_type}
+            self._control.post("/_sim/salesforce/errors", error)
 
     def used_up(self) -> None:
         error = {"errorCode": "REQUEST_LIMIT_EXCEEDED", "status": 403}

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -43,9 +44,13 @@ async def test_every_column_comes_back_as_written(
         health=Health.ROTATION_LOST,
         generation=2**31 - 1,
         sealed_grant=bytes(range(256)),
+        consent="of another day",
+        refreshed_at=EXACT + timedelta(microseconds=1),
         last_used_day="2026-12-31",
         lease_holder="0123456789abcdef",
         lease_until=EXACT,
+        answer_lost=True,
+        ended_at=EXACT + timedelta(days=1),
     )
 
     written = await store.replace(changed)
@@ -62,6 +67,19 @@ async def test_a_lease_that_is_given_back_leaves_nothing(
     assert leased is not None
 
     await store.replace(replace(leased, lease_holder=None, lease_until=None))
+
+    assert await store.load(tenant, ALICE, CONTOSO_ORG) == row
+
+
+async def test_of_an_answer_that_came_after_all_nothing_is_left(
+    store: ports.ConnectionStore, tenant: TenantId
+) -> None:
+    row = await stored(store, tenant)
+    lost = await store.replace(replace(row, answer_lost=True))
+    assert lost is not None
+    assert (await store.of_user(tenant, ALICE))[0].answer_lost
+
+    await store.replace(replace(lost, answer_lost=False))
 
     assert await store.load(tenant, ALICE, CONTOSO_ORG) == row
 

@@ -33,6 +33,7 @@ from tests.fakes import CONTOSO_ORG, NOON
 pytestmark = pytest.mark.stack
 
 NAME = "contoso-own-key"
+OWN_VAULT = "https://flowrunner-own.vault.azure.net"
 KEY = f"https://{scene.KEY_VAULT_HOST}/keys/{NAME}"
 
 
@@ -89,8 +90,9 @@ def grant() -> Grant:
 
 @pytest.fixture
 def services(azure: Azure) -> Services:
-    """The service on the instance that wraps the keys."""
-    return Services(azure._settings, azure)
+    """The service on the instance that wraps the keys, for which the stack's one vault is the
+    customer's: in its own nobody may name a key."""
+    return Services(replace(azure._settings, key_vault_uri=OWN_VAULT), azure)
 
 
 async def health(azure: Azure, stack: StackInfo, caller: Caller) -> list[Health]:

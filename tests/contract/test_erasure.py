@@ -18,6 +18,7 @@ from tests.contract.rows import (
     LONGER,
     connection_row,
     deletion_row,
+    discarded_row,
     idempotency,
     pending_row,
     run_row,
@@ -34,7 +35,7 @@ OF_ONE = {
     "tenants": 1,  # the gate; a change of settings stays, without its author
     "tenantkeys": 0,
     "users": 1,
-    "connections": 2 + 1,
+    "connections": 2 + 2 + 1,  # connections, discarded grants, the gate
     "pending": 3 + 1,
     "runs": 2 + 1 + 1,
 }
@@ -43,7 +44,7 @@ OF_ALL = {
     "tenants": 1 + 1 + 3 * 2 + 1 + 1,  # row, Flow name, a change by each, lease, gates
     "tenantkeys": 2,
     "users": 3 * 1 + 1,
-    "connections": 3 * 3 + 1,
+    "connections": 3 * 5 + 1,
     "pending": 3 * 4 + 1,
     "runs": 3 * 4 + 1,
 }
@@ -75,6 +76,7 @@ async def fill(outside: ports.Outside, tenant: TenantId) -> None:
         await outside.users.create(user_row(tenant, user))
         for org in (CONTOSO_ORG, FABRIKAM_ORG):
             await outside.connections.create(connection_row(tenant, user, org))
+            await outside.outbox.put(discarded_row(tenant, user=user, org=org))
         for kind in PendingKind:
             await outside.pending.put(pending_row(tenant, user, user=user, kind=kind))
         await outside.runs.start(run_row(tenant, f"{user}-a", user=user), None)
@@ -135,6 +137,8 @@ async def test_with_a_user_go_the_right_rows(filled: ports.Outside, tenant: Tena
     assert await filled.users.load(tenant, LONGER) == user_row(tenant, LONGER)
     left, _ = await filled.connections.of_subject(DataSubject(tenant=tenant))
     assert {row.user for row in left} == {BOB, LONGER}
+    discarded, _ = await filled.outbox.of_subject(DataSubject(tenant=tenant))
+    assert {entry.user for entry in discarded} == {BOB, LONGER}
     waiting, _ = await filled.pending.of_subject(DataSubject(tenant=tenant))
     assert {row.user for row in waiting} == {BOB, LONGER}
     page = await filled.runs.page(tenant, None, after=None, limit=99)

@@ -17,6 +17,7 @@ from tests.contract.rows import (
     EXACT,
     LONGER,
     connection_row,
+    discarded_row,
     idempotency,
     pending_row,
     run_row,
@@ -32,6 +33,7 @@ OF_TENANT: list[tuple[str, Insert]] = [
 ]
 OF_USER: list[tuple[str, Insert]] = [
     ("connection", lambda o, tenant, user: o.connections.create(connection_row(tenant, user))),
+    ("discarded", lambda o, tenant, user: o.outbox.put(discarded_row(tenant, user=user))),
     ("pending", lambda o, tenant, user: o.pending.put(pending_row(tenant, user, user=user))),
     ("run", lambda o, tenant, user: o.runs.start(run_row(tenant, user, user=user), None)),
     (
@@ -148,7 +150,7 @@ async def test_where_a_tenants_gates_are_closed_no_users_are_opened(
 @inserts(
     ("user", OF_TENANT[0][1]),
     ("connection", OF_USER[0][1]),
-    ("run-with-key", OF_USER[3][1]),
+    ("run-with-key", OF_USER[4][1]),
 )
 async def test_a_closed_gate_comes_before_a_key_that_is_taken(
     outside: ports.Outside, tenant: TenantId, admitted: None, insert: Insert
@@ -169,7 +171,7 @@ async def test_d05_a_consent_is_not_renewed_through_a_closed_gate(
     await outside.gates.close(DataSubject(tenant=tenant, user=ALICE))
 
     with pytest.raises(DeletionInProgressError):
-        await outside.connections.renew(replace(row, sealed_grant=b"new"))
+        await outside.connections.renew(replace(row, sealed_grant=b"new"), None)
 
     assert await outside.connections.load(tenant, ALICE, CONTOSO_ORG) == row
 

@@ -131,6 +131,34 @@ async def test_c06_after_a_rotation_the_new_version_wraps_and_the_old_still_unwr
         await rig.wrapper.unwrap(old, new_id)
 
 
+async def test_c06_the_newest_is_what_would_wrap_at_most_ten_minutes_behind(rig: Rig) -> None:
+    before = await rig.wrapper.newest()
+    assert before == (await rig.wrapper.wrap(DATA_KEY))[1]
+    rig.rotate()
+    rig.clock.move(minutes=11)
+
+    after = await rig.wrapper.newest()
+
+    assert after != before
+    assert after == (await rig.wrapper.wrap(DATA_KEY))[1]
+
+
+async def test_the_newest_of_a_version_that_is_named_is_that_version(rig: Rig) -> None:
+    named = await rig.wrapper.newest()
+    rig.rotate()
+    rig.clock.move(minutes=11)
+
+    assert await rig.wrapper.newest(by=named) == named
+    assert (await rig.wrapper.wrap(DATA_KEY, by=named))[1] == named
+
+
+async def test_of_a_key_that_is_not_there_there_is_no_newest(rig: Rig) -> None:
+    ours = (await rig.wrapper.newest()).rpartition("/")[0]
+
+    with pytest.raises(KeyVaultFailedError):
+        await rig.wrapper.newest(by=f"{ours}-of-nobody")
+
+
 async def test_a_key_that_was_disabled_unwraps_nothing(rig: Rig) -> None:
     wrapped, kek_id = await rig.wrapper.wrap(DATA_KEY)
     rig.disable(kek_id)

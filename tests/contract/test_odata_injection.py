@@ -5,18 +5,19 @@ import base64
 import pytest
 
 from shared import ports
-from shared.model import PendingKind, TenantId, UserId
+from shared.model import DataSubject, PendingKind, TenantId, UserId
 from shared.outside import Azure
 from tests.contract.rows import (
     ALICE,
     connection_row,
+    discarded_row,
     idempotency,
     pending_row,
     run_row,
     tenant_row,
     user_row,
 )
-from tests.fakes import CONTOSO_ORG
+from tests.fakes import CONTOSO_ORG, NOON
 
 INJECTIONS = pytest.mark.parametrize(
     "text",
@@ -40,6 +41,7 @@ async def filled(
         await outside.tenants.create(tenant_row(owner))
         await outside.users.create(user_row(owner))
         await outside.connections.create(connection_row(owner))
+        await outside.outbox.put(discarded_row(owner))
         await outside.pending.put(pending_row(owner, "digest"))
         await outside.runs.start(run_row(owner, "one"), idempotency("key"))
     return outside
@@ -54,6 +56,7 @@ async def test_d09_as_a_user_it_has_no_rows(
     assert await filled.users.load(tenant, user) is None
     assert await filled.connections.load(tenant, user, CONTOSO_ORG) is None
     assert list(await filled.connections.of_user(tenant, user)) == []
+    assert await filled.outbox.of_subject(DataSubject(tenant=tenant, user=user)) == ([], 0)
     assert (await filled.runs.page(tenant, user, after=None, limit=10)).runs == ()
 
 
@@ -65,6 +68,8 @@ async def test_d09_as_a_tenant_it_has_no_rows(filled: ports.Outside, text: str) 
     assert await filled.tenants.sealed_flow_names(tenant) == {}
     assert await filled.users.load(tenant, ALICE) is None
     assert list(await filled.connections.of_user(tenant, ALICE)) == []
+    assert list(await filled.connections.idle(tenant, since=NOON)) == []
+    assert await filled.outbox.of_subject(DataSubject(tenant=tenant)) == ([], 0)
     assert (await filled.runs.page(tenant, None, after=None, limit=10)).runs == ()
 
 
@@ -73,6 +78,7 @@ async def test_d09_as_a_code_it_takes_nothing(
     filled: ports.Outside, tenant: TenantId, text: str
 ) -> None:
     assert await filled.pending.take(tenant, PendingKind.TICKET, text) is None
+    assert await filled.pending.claim(tenant, text, at=NOON) is None
     assert await filled.pending.take(tenant, PendingKind.TICKET, "digest") is not None
 
 

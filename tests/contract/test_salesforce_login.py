@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
@@ -10,17 +11,29 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from shared.errors import (
+    FlowRunnerError,
     HostNotAllowedError,
     InvalidStateError,
     NotConnectedError,
     RefreshInProgressError,
-    SalesforceFailedError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
 from shared.model import Grant
+from shared.outside import Azure
+from shared.salesforce.oauth_errors import failure_of
+from shared.salesforce.token_refusals import REFUSALS, Refusal
 from shared.secret import Secret
-from tests.contract.salesforce import LOGIN_HOST, REVOKE, TOKEN, VERIFIER, Scene, connected
+from tests.contract.salesforce import (
+    LOGIN_HOST,
+    REVOKE,
+    TOKEN,
+    VERIFIER,
+    Scene,
+    SimulatedScene,
+    connected,
+)
+from tests.control_client import ControlClient
 
 OTHER_VERIFIER = Secret("another-verifier-of-forty-three-characters-or-more")
 
@@ -227,15 +240,27 @@ async def test_o16_when_the_answer_is_lost_the_token_is_spent_all_the_same(scene
     assert await has_ended(scene, grant)
 
 
-async def test_a_mistake_of_ours_ends_no_grant(scene: Scene) -> None:
+@pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row.name)
+async def test_o14_every_refusal_means_what_the_table_says_and_spends_nothing(
+    scene: Scene, row: Refusal
+) -> None:
     grant = await connected(scene)
-    scene.misconfigured()
+    url = scene.login.authorize_url(LOGIN_HOST, state="state", verifier=VERIFIER)
+    code = scene.approve(url, "alice").code
+    scene.refused(row)
 
-    with pytest.raises(SalesforceFailedError) as caught:
+    with pytest.raises(FlowRunnerError) as of_refresh:
         await scene.login.refresh(grant)
+    with pytest.raises(FlowRunnerError) as of_code:
+        await scene.login.redeem_code(LOGIN_HOST, code=code, verifier=VERIFIER)
 
-    assert type(caught.value) is SalesforceFailedError
+    for failed, meaning in ((of_refresh, row.meaning), (of_code, row.of_code)):
+        assert type(failed.value) is type(failure_of(meaning))
+        assert failed.value.members() == failure_of(meaning).members()
     assert not await has_ended(scene, grant)
+    assert (
+        await scene.login.redeem_code(LOGIN_HOST, code=code, verifier=VERIFIER)
+    ).org == scene.org
 
 
 # --- revoking ----------------------------------------------------------------------------------
@@ -284,3 +309,22 @@ async def test_a_revocation_that_was_not_carried_out_is_a_failure(scene: Scene) 
         await scene.login.revoke(grant)
 
     assert scene.living("alice") == 1
+
+
+# --- closing -----------------------------------------------------------------------------------
+
+
+@pytest.mark.stack
+async def test_closing_what_is_outside_ends_the_threads_of_the_token_calls(
+    azure: Azure, control: ControlClient
+) -> None:
+    others = set(threading.enumerate())
+    await connected(SimulatedScene(azure, control))
+    own = {one for one in threading.enumerate() if one.name.startswith("salesforce-token")} - others
+    assert own
+
+    await azure.close()
+
+    for thread in own:
+        await asyncio.to_thread(thread.join, 5)
+    assert not any(thread.is_alive() for thread in own)

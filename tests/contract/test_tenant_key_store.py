@@ -8,7 +8,7 @@ import pytest
 
 from shared import ports
 from shared.model import TenantId
-from tests.contract.rows import EXACT, wrapped_key
+from tests.contract.rows import EXACT, tenant_row, wrapped_key
 
 NOW = 1_768_480_215
 """A version as the vault makes them: the time in seconds."""
@@ -96,3 +96,84 @@ async def test_c07_every_version_of_a_tenant_is_destroyed_and_no_other_tenants(
 
     assert list(await keys.all(tenant)) == []
     assert await keys.all(other_tenant) == [wrapped_key(other_tenant, 1)]
+
+
+async def test_a_retired_key_says_since_when_and_is_still_there(
+    keys: ports.TenantKeyStore, tenant: TenantId, other_tenant: TenantId
+) -> None:
+    for owner in (tenant, other_tenant):
+        await keys.create(wrapped_key(owner, 1))
+        await keys.create(wrapped_key(owner, 2))
+
+    await keys.retire(tenant, 1, at=EXACT)
+
+    assert await keys.all(tenant) == [
+        replace(wrapped_key(tenant, 1), retired_at=EXACT),
+        wrapped_key(tenant, 2),
+    ]
+    assert [key.retired_at for key in await keys.all(other_tenant)] == [None, None]
+
+
+async def test_wrapping_a_retired_key_anew_leaves_it_retired(
+    keys: ports.TenantKeyStore, tenant: TenantId
+) -> None:
+    await keys.create(wrapped_key(tenant, 1))
+    await keys.retire(tenant, 1, at=EXACT)
+
+    assert await keys.rewrap(wrapped_key(tenant, 1, b"anew"))
+
+    assert await keys.all(tenant) == [
+        replace(wrapped_key(tenant, 1, b"anew"), retired_at=EXACT),
+    ]
+
+
+async def test_c07_a_destroyed_version_is_not_brought_back_by_retiring_it(
+    keys: ports.TenantKeyStore, tenant: TenantId, other_tenant: TenantId
+) -> None:
+    for owner in (tenant, other_tenant):
+        await keys.create(wrapped_key(owner, 1))
+        await keys.create(wrapped_key(owner, 2))
+
+    await keys.destroy_version(tenant, 1)
+    await keys.destroy_version(tenant, 1)
+    await keys.retire(tenant, 1, at=EXACT)
+
+    assert await keys.all(tenant) == [wrapped_key(tenant, 2)]
+    assert len(await keys.all(other_tenant)) == 2
+
+
+# --- the floor -----------------------------------------------------------------------------------
+
+
+async def test_a_tenant_without_a_row_has_no_floor_and_gets_none(
+    keys: ports.TenantKeyStore, outside: ports.Outside, tenant: TenantId
+) -> None:
+    await keys.raise_floor(tenant, NOW)
+
+    assert await keys.floor(tenant) == 0
+    assert await outside.tenants.load(tenant) is None
+
+
+async def test_c01_the_floor_rises_and_never_falls(
+    keys: ports.TenantKeyStore, outside: ports.Outside, tenant: TenantId, other_tenant: TenantId
+) -> None:
+    for owner in (tenant, other_tenant):
+        await outside.tenants.create(tenant_row(owner))
+
+    for version, floor in ((NOW, NOW), (NOW - 1, NOW), (1, NOW), (NOW + 1, NOW + 1)):
+        await keys.raise_floor(tenant, version)
+        assert await keys.floor(tenant) == floor
+
+    assert await keys.floor(other_tenant) == 1
+    found = await outside.tenants.load(tenant)
+    assert found == replace(tenant_row(tenant), floor_key_version=NOW + 1)
+
+
+async def test_of_many_who_raise_the_floor_the_highest_wins(
+    keys: ports.TenantKeyStore, outside: ports.Outside, tenant: TenantId
+) -> None:
+    await outside.tenants.create(tenant_row(tenant))
+
+    await asyncio.gather(*(keys.raise_floor(tenant, NOW + n) for n in (2, 3, 1)))
+
+    assert await keys.floor(tenant) == NOW + 3

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.crypto import envelope
-from shared.errors import SealBrokenError
+from shared.errors import KeyVaultFailedError, SealBrokenError
 from shared.model import Place, TenantId
 
 KEY = bytes(range(32))
@@ -63,6 +63,13 @@ def test_an_envelope_names_its_key_version(version: int) -> None:
 
     assert envelope.key_version_of(sealed) == version
     assert envelope.open_envelope(KEY, PLACE, sealed) == PLAIN
+
+
+def test_a_place_may_be_named_at_length() -> None:
+    """Lengths take 16 bits, without a sign."""
+    place = replace(PLACE, row_key="x" * 40_000)
+
+    assert envelope.open_envelope(KEY, place, envelope.seal(KEY, 1, place, PLAIN)) == PLAIN
 
 
 # --- what does not open -----------------------------------------------------------------------
@@ -121,6 +128,22 @@ def test_c01_a_value_does_not_open_as_another_key_version() -> None:
 def test_a_value_does_not_open_with_another_key() -> None:
     with pytest.raises(SealBrokenError):
         envelope.open_envelope(bytes(32), PLACE, envelope.seal(KEY, 1, PLACE, PLAIN))
+
+
+@pytest.mark.parametrize("length", [0, 16, 24, 31, 33])
+def test_a_key_of_another_length_neither_seals_nor_opens(length: int) -> None:
+    """AES would take 16 and 24 bytes."""
+    sealed = envelope.seal(KEY, 1, PLACE, PLAIN)
+
+    with pytest.raises(KeyVaultFailedError):
+        envelope.seal(bytes(length), 1, PLACE, PLAIN)
+    with pytest.raises(KeyVaultFailedError):
+        envelope.open_envelope(bytes(length), PLACE, sealed)
+
+
+@pytest.mark.parametrize("length", [0, 7, 12, 27])
+def test_what_has_no_room_for_nonce_and_tag_does_not_decrypt(length: int) -> None:
+    assert envelope.decrypt(KEY, bytes(length), b"") is None
 
 
 @pytest.mark.parametrize("first", [0x00, 0x02, 0xFF])

@@ -1,12 +1,14 @@
 """Keyed hashes: stable inside a tenant, different outside it, and nothing in one can be read."""
 
+import base64
+import hmac
 import re
 from dataclasses import replace
 
 import pytest
 
 from shared.crypto.pseudonyms import KeyedPseudonyms, pseudonym_key_place
-from shared.errors import KeyVaultFailedError
+from shared.errors import KeyVaultFailedError, StorageFailedError
 from shared.model import FlowName, Identity, TenantId
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
 from tests.fakes.identity import FABRIKAM_DIRECTORY
@@ -88,6 +90,32 @@ async def test_a_digest_depends_on_its_purpose(world: World) -> None:
     assert len(digests) == 4
 
 
+async def test_every_pseudonym_is_the_hash_that_it_is_said_to_be(world: World) -> None:
+    """By hand: HMAC-SHA256 over the parts, each with its length in front; 130 bits in base32.
+    Another hash would make strangers of everybody whose rows are stored."""
+    alice = person(world, "alice")
+    place = pseudonym_key_place(alice.tenant)
+    assert (place.table, place.row_key, place.column) == (
+        "tenants", "tenant", "sealed_pseudonym_key",
+    )  # fmt: skip
+    key = await world.vault.open(place, world.tenants.rows[alice.tenant].sealed_pseudonym_key)
+
+    def by_hand(*parts: str) -> str:
+        message = b"".join(len(part).to_bytes(4, "big") + part.encode() for part in parts)
+        digest = hmac.new(key, message, "sha256").digest()
+        return base64.b32encode(digest).decode().lower()[:26]
+
+    assert await world.pseudonyms.user_id(alice) == "u-" + by_hand(
+        "user", alice.provider, alice.subject
+    )
+    assert await world.pseudonyms.flow_id(alice.tenant, CONTOSO_ORG, LOG) == "f-" + by_hand(
+        "flow", CONTOSO_ORG, LOG
+    )
+    assert await world.pseudonyms.digest(alice.tenant, "purpose", b"data") == by_hand(
+        "purpose", "data"
+    )
+
+
 async def test_without_the_tenants_row_there_is_no_pseudonym(world: World) -> None:
     stranger = TenantId.parse("ms-00000000-0000-4000-8000-000000000000")
 
@@ -117,6 +145,18 @@ async def test_the_key_is_read_once_and_remembered_for_ten_minutes(world: World)
     world.clock.move(seconds=1)
     world.key_wrapper.faults.plan("unwrap", KeyVaultFailedError)
     with pytest.raises(KeyVaultFailedError):
+        await pseudonyms.user_id(person(world, "alice"))
+
+
+async def test_the_row_is_read_once_in_five_seconds(world: World) -> None:
+    pseudonyms = world.another_instance().pseudonyms
+    first = await pseudonyms.user_id(person(world, "alice"))
+
+    world.clock.move(seconds=4.9)
+    world.tenants.faults.plan("load", StorageFailedError)
+    assert await pseudonyms.user_id(person(world, "alice")) == first
+    world.clock.move(seconds=0.1)
+    with pytest.raises(StorageFailedError):
         await pseudonyms.user_id(person(world, "alice"))
 
 

@@ -9,8 +9,9 @@ from shared.crypto.tenant_vault import TenantVault
 from shared.errors import KeyVaultFailedError, StorageFailedError
 from shared.model import Place, TenantId, WrappedKey
 from tests.fakes import NOON, FakeClock
+from tests.fakes.gates import MemoryGates
 from tests.fakes.keys import LocalKeyWrapper
-from tests.fakes.stores import MemoryTenantKeyStore
+from tests.fakes.stores import MemoryTenantKeyStore, MemoryTenantStore
 
 TENANT = TenantId.parse("ms-7c1e5b9a-3f64-4d0e-9b7a-2f8d61c0a4e3")
 OTHER = TenantId.parse("ms-00000000-0000-4000-8000-000000000000")
@@ -23,7 +24,8 @@ class Rig:
     """The vault of one instance, and what is outside it."""
 
     def __init__(self) -> None:
-        self.keys = MemoryTenantKeyStore()
+        self.tenants = MemoryTenantStore(MemoryGates())
+        self.keys = MemoryTenantKeyStore(self.tenants)
         self.wrapper = LocalKeyWrapper()
         self.clock = FakeClock()
         self.vault = self.another_instance()
@@ -407,6 +409,9 @@ class _Forgetful:
 
     async def wrap(self, data_key: bytes, *, by: str | None = None) -> tuple[bytes, str]:
         return await self._wrapper.wrap(data_key[::-1], by=by)
+
+    async def newest(self, *, by: str | None = None) -> str:
+        return await self._wrapper.newest(by=by)
 
     async def unwrap(self, wrapped: bytes, kek_id: str) -> bytes:
         return await self._wrapper.unwrap(wrapped, kek_id)

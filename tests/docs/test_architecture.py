@@ -13,7 +13,7 @@ from shared import network
 from shared.crypto import key_vault, tenant_vault
 from shared.identity import key_sets, on_behalf_of
 from shared.model import CONFIRMATION_LIFETIME, DEFAULT_RETENTION_DAYS
-from shared.salesforce import oauth, transport
+from shared.salesforce import oauth, token_endpoint, transport
 from shared.storage import backups, tables
 from shared.usecases import describe_flow, org_access
 from shared.usecases.begin_connection import TICKET_LIFETIME
@@ -24,6 +24,7 @@ from tests.docs.listed_hosts import NEVER_CALLED, PLATFORM
 from tests.docs.markdown import ROOT, blocks, text_of
 from tests.docs.tables import code_spans, section
 from tests.docs.tables import tables as tables_of
+from tests.functions.test_registration import TIMERS
 
 DOCUMENT: Final = text_of(ROOT / "docs" / "architecture.md")
 DIAGRAMS: Final = [block.body for block in blocks(DOCUMENT) if block.info == "mermaid"]
@@ -287,9 +288,9 @@ def size(value: int) -> str:
         ("Entra's signing keys", (seconds(key_sets._DEADLINE.total), size(key_sets._MAX_BYTES))),
         ("Google's signing keys", (seconds(key_sets._DEADLINE.total), size(key_sets._MAX_BYTES))),
         ("on-behalf-of", (seconds(on_behalf_of._DEADLINE_SECONDS), size(network.MAX_ANSWER_BYTES))),
-        ("trade the code", (seconds(network.TOTAL_SECONDS), size(network.MAX_ANSWER_BYTES))),
-        ("refresh", (seconds(network.TOTAL_SECONDS), size(network.MAX_ANSWER_BYTES))),
-        ("revoke", (seconds(oauth._DEADLINE.total), size(oauth._MAX_BYTES))),
+        ("trade the code", (seconds(token_endpoint.SECONDS), size(token_endpoint._MAX_BYTES))),
+        ("refresh", (seconds(token_endpoint.SECONDS), size(token_endpoint._MAX_BYTES))),
+        ("revoke", (seconds(token_endpoint.SECONDS), size(oauth._MAX_BYTES))),
         ("list and describe", (seconds(transport.READ_SECONDS), size(network.MAX_ANSWER_BYTES))),
         ("run a Flow", (seconds(transport.INVOKE_SECONDS), size(network.MAX_ANSWER_BYTES))),
         ("rows", (seconds(tables._DEADLINE_SECONDS), "no cap")),
@@ -327,3 +328,17 @@ def test_each_boundary_and_each_host_names_tests_that_are_there() -> None:
     assert [cell for cell in cells if not code_spans(cell)] == []
     named = [path for cell in cells for path in code_spans(cell)]
     assert [path for path in named if "def test_" not in text_of(ROOT / path)] == []
+
+
+def test_every_timer_is_named_and_due_as_it_is_said() -> None:
+    (rows,) = tables_of(section(DOCUMENT, "## Timers"))
+    due = {
+        "every minute": "0 * * * * *",
+        "every 5 minutes": "0 */5 * * * *",
+        "hourly, at :07": "0 7 * * * *",
+        "hourly, at :37": "0 37 * * * *",
+        "every 6 hours, at :41": "0 41 */6 * * *",
+        "nightly, at 02:15": "0 15 2 * * *",
+    }
+
+    assert {code_spans(row["timer"])[0]: due[row["when (UTC)"]] for row in rows} == TIMERS

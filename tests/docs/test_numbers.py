@@ -17,7 +17,7 @@ from shared.model import CONFIRMATION_LIFETIME, DEFAULT_RETENTION_DAYS, REVOCATI
 from shared.model.backups import BACKUP_DAYS
 from shared.model.schema import LOG_DAYS
 from shared.storage import standings
-from shared.usecases import clean_up, confirm_deletion, finish_connection
+from shared.usecases import clean_up, confirm_deletion, finish_connection, rotate_keys
 from tests.docs.markdown import ROOT, documents, named, text_of
 
 BICEP: Final = {path.name: text_of(path) for path in (ROOT / "bicep").rglob("*.bicep")}
@@ -49,6 +49,17 @@ class Fact:
 
 
 FACTS: Final[Mapping[str, Fact]] = {
+    "data keys": Fact(
+        rf"newest is {N} days old|by themselves, after {N} days",
+        lambda: rotate_keys.DATA_KEY_LIFETIME.days,
+    ),
+    "retired keys": Fact(
+        rf"wrapped, for {N} days|until {N} days after they were retired|and, {N} days later",
+        lambda: rotate_keys.KEPT_FOR_BACKUPS.days,
+    ),
+    "settling keys": Fact(
+        rf"{N} minutes after the new key was made", lambda: minutes(rotate_keys.SETTLING)
+    ),
     "retention": Fact(rf"{N} days unless (?:it|its)\b", lambda: DEFAULT_RETENTION_DAYS),
     "most retention": Fact(rf"\b1 to {N}\)", lambda: tenant_settings._MOST_RETENTION_DAYS),
     "logs": Fact(

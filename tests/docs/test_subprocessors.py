@@ -27,8 +27,10 @@ def test_what_is_never_called_is_in_no_address_that_is_asked() -> None:
     in_scopes = {"graph.microsoft.com", "monitor.azure.com"}
     in_issuers = {"accounts.google.com", "sts.windows.net"}
     in_patterns = {"apps.googleusercontent.com"}
+    in_refusals = {"169.254.169.254", "168.63.129.16"}
 
-    assert set(NEVER_CALLED) == in_scopes | in_issuers | in_patterns
+    assert set(NEVER_CALLED) == in_scopes | in_issuers | in_patterns | in_refusals
+    assert uses_of(in_refusals) == in_refusals
     assert uses_of(in_scopes) == {
         "https://graph.microsoft.com/User.Read",
         "https://monitor.azure.com//.default",

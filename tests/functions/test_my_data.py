@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
+from shared.errors import SalesforceUnavailableError
 from shared.model import Run
 from shared.model.schema import BACKUPS_STATEMENT, LOGS_STATEMENT, TABLES
 from shared.secret import Secret
@@ -39,6 +40,7 @@ async def test_all_of_it_is_in_one_answer_with_purpose_and_retention(world: Worl
         "tenants/user_gate": 1,
         "users/user": 1,
         "connections/user_gate": 1,
+        "connections/discarded_grant": 0,
         "connections/connection": 1,
         "pending/user_gate": 1,
         "pending/ticket": 1,
@@ -69,6 +71,28 @@ async def test_no_token_is_in_the_answer(world: World) -> None:
 
     for secret in (grant.refresh_token, grant.access_token, session):
         assert secret.reveal() not in text
+
+
+async def test_a_grant_that_is_still_to_be_revoked_is_told_of_without_its_tokens(
+    world: World,
+) -> None:
+    alice = await lived(world, "alice")
+    (row,) = world.connections.rows.values()
+    grant = await world.grants.open(row.place, row.sealed_grant)
+    world.login.faults.plan("revoke", SalesforceUnavailableError)
+    await world.services.disconnect(alice, CONTOSO_ORG)
+
+    body = await asked(world, await world.session_of("alice"))
+
+    held = {entry["kind"]: entry["rows"] for entry in body["held"]}
+    assert held["connection"] == []
+    (discarded,) = held["discarded_grant"]
+    assert (discarded["org_id"], discarded["attempts"]) == (CONTOSO_ORG, 0)
+    assert discarded["discarded_at"] == "2026-01-15T12:00:00.000Z"
+    assert discarded["next_try_at"] == "2026-01-15T12:01:00.000Z"
+    assert discarded["grant"]["instance_host"] == grant.instance_host
+    for token in (grant.refresh_token, grant.access_token):
+        assert token.reveal() not in json.dumps(body)
 
 
 async def test_a_tenant_whose_key_is_away_is_told_so(world: World) -> None:

@@ -46,7 +46,10 @@ ROUTES: Final = {
 TIMERS: Final = {
     "backup": "0 15 2 * * *",
     "deletion_worker": "0 * * * * *",
+    "keep_alive": "0 41 */6 * * *",
+    "key_rotation": "0 37 * * * *",
     "retention_cleanup": "0 7 * * * *",
+    "revocation_worker": "0 */5 * * * *",
 }
 """Every timer, and when it is due (six fields, seconds first)."""
 

@@ -587,7 +587,7 @@ async def test_s07_absent_malformed_and_somebody_elses_have_one_answer(
     ("method", "failure", "answer"),
     [
         ("load", errors.StorageFailedError, (502, "storage_failed")),
-        ("delete", errors.StorageFailedError, (502, "storage_failed")),
+        ("disconnect", errors.StorageFailedError, (502, "storage_failed")),
         ("load", RuntimeError, (500, "internal")),
     ],
 )

@@ -6,9 +6,11 @@ import pytest
 import requests
 
 from local import scene
-from local.network import pinned_network
+from local.network import pinned as pinned_to
 from local.simulators import PRODUCTION_HOSTS
 from local.stack_info import StackInfo
+from shared.egress import Egress
+from shared.network import Network
 from tests.control_client import ControlClient
 
 pytestmark = pytest.mark.stack
@@ -16,8 +18,9 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 async def pinned(stack: StackInfo) -> AsyncIterator[requests.Session]:
-    """Reaches simulators under their production names."""
-    network = pinned_network(stack)
+    """Reaches simulators under their production names, those that the service never calls, too."""
+    egress = Egress(outside=[f"https://{host}" for host in stack.pins if "*" not in host])
+    network = Network(egress, resolve=pinned_to(stack.pins), authority=str(stack.authority))
     with network.requests_session() as session:
         yield session
     await network.close()

@@ -41,6 +41,9 @@ class Rig:
     def script(self, **answer: object) -> None:
         self.served.control_post("/_sim/salesforce/errors", answer)
 
+    def mishap(self, **mishap: object) -> None:
+        self.served.control_post("/_sim/salesforce/refreshes", mishap)
+
     def control_refusal(self, path: str, body: object) -> str:
         """Why the control surface refuses this."""
         with requests.Session() as plain:

@@ -129,7 +129,27 @@ def test_a_user_who_does_not_exist_is_told_apart(rig: Rig) -> None:
     ("path", "body", "reason"),
     [
         ("errors", {"grant_type": "password", "error": "x"}, "grant_type must be one of"),
-        ("errors", {"grant_type": "refresh_token", "error": "x", "y": 1}, "unknown: y"),
+        ("errors", {"grant_type": "refresh_token", "error": "app_blocked", "y": 1}, "unknown: y"),
+        ("errors", {"grant_type": "refresh_token", "error": "x"}, "has no row 'x'"),
+        (
+            "errors",
+            {
+                "grant_type": "authorization_code",
+                "error": "invalid_grant",
+                "error_description": "words of my own",
+            },
+            "has no row 'invalid_grant' with 'words of my own'",
+        ),
+        ("refreshes", {}, "answer must be"),
+        ("refreshes", {"answer": "odd"}, "answer must be one of lost, never, bare"),
+        ("refreshes", {"answer": "bare"}, "status must be"),
+        ("refreshes", {"answer": "bare", "status": 199}, "from 200 to 599"),
+        ("refreshes", {"answer": "bare", "status": 600}, "from 200 to 599"),
+        ("refreshes", {"answer": "lost", "status": 500}, "unknown: status"),
+        ("refreshes", {"answer": "lost", "processed": 1}, "true or false"),
+        ("refreshes", {"answer": "lost", "times": 0}, "times must be 1 or more"),
+        ("refreshes", {"answer": "lost", "org_id": NEW_ORG}, "org_id goes with a user"),
+        ("refreshes", {"answer": "lost", "user": "zoe"}, "has no user 'zoe'"),
         ("errors", {"errorCode": "X", "y": 1}, "unknown: y"),
         ("token_answers", {"overrides": []}, "overrides must be an object"),
         ("app", {"processing_seconds": -1}, "zero or more"),
@@ -207,6 +227,9 @@ def test_the_ledger_numbers_the_refresh_tokens_shown(rig: Rig) -> None:
             "org_id": scene.SALESFORCE_ORG_ID,
             "generation": 3,
             "redeemed": True,
+            "redemptions": 2,
+            "replays": 1,
+            "live_refresh_token": None,
             "ended": "replayed",
         }
     ]
@@ -218,6 +241,34 @@ def test_the_ledger_proves_which_refresh_token_lives_without_telling_it(rig: Rig
     live = rig.ledger()["live_refresh_tokens"]
 
     assert live == {f"bob|{scene.SALESFORCE_ORG_ID}": fingerprint(token)}
+
+
+def test_the_ledger_tells_the_grants_of_one_user_apart(rig: Rig) -> None:
+    idle = rig.connect()["refresh_token"]
+    busy = rig.connect()["refresh_token"]
+    for _ in range(2):
+        busy = rig.refresh(busy).json()["refresh_token"]
+
+    ledger = rig.ledger()
+
+    first, second = ledger["grants"]
+    assert (first["redemptions"], first["live_refresh_token"]) == (0, fingerprint(idle))
+    assert (second["redemptions"], second["live_refresh_token"]) == (2, fingerprint(busy))
+    newest = {f"alice|{scene.SALESFORCE_ORG_ID}": fingerprint(busy)}
+    assert ledger["live_refresh_tokens"] == newest
+
+
+@pytest.mark.parametrize("host", [LOGIN, ORG])
+def test_no_port_of_salesforces_own_tells_what_only_the_control_surface_may(
+    rig: Rig, host: str
+) -> None:
+    token = rig.connect()["refresh_token"]
+
+    answer = rig.request("GET", f"https://{host}/_sim/salesforce/ledger")
+
+    assert answer.status_code == 404
+    assert fingerprint(token) not in answer.text
+    assert "grants" not in answer.text
 
 
 def test_a_repeated_parameter_shows_as_a_list(rig: Rig) -> None:
@@ -240,6 +291,7 @@ def test_reset_brings_the_start_back_and_keeps_the_registered_callbacks(rig: Rig
     rig.put_org(org_id=scene.SALESFORCE_ORG_ID, instance_host=ORG, flows=[])
     rig.put_org(org_id=NEW_ORG, instance_host="north.my.salesforce.com")
     rig.script(grant_type="refresh_token", error="server_error", times=9)
+    rig.mishap(answer="lost", times=9)
     rig.app(processing_seconds=5)
 
     rig.served.simulator.reset()

@@ -6,6 +6,8 @@ import pytest
 
 from local import scene
 from local.simulators.salesforce import Salesforce
+from local.simulators.salesforce.errors import token_refusal
+from shared.salesforce.token_refusals import REFUSALS, Refusal
 from tests.simulators.conftest import Serve
 from tests.simulators.salesforce_rig import (
     CALLBACK,
@@ -194,31 +196,38 @@ def test_an_inactive_user_cannot_refresh(rig: Rig) -> None:
     assert oauth_error(rig.refresh(token)) == (400, "invalid_grant", "inactive user")
 
 
-@pytest.mark.parametrize(
-    ("error", "description", "status"),
-    [
-        ("invalid_grant", "ip restricted", 400),
-        ("invalid_app_access", "user is not admin approved to access this app", 400),
-        ("inactive_org", "org is locked", 400),
-        ("rate_limit_exceeded", "login rate exceeded", 400),
-        ("invalid_client", "invalid client credentials", 401),
-        ("server_error", "unknown", 500),
-    ],
-)
-def test_a_refusal_can_be_scripted_and_harms_nothing(
-    rig: Rig, error: str, description: str, status: int
-) -> None:
+@pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row.name)
+def test_every_row_of_the_table_can_be_answered_and_harms_nothing(rig: Rig, row: Refusal) -> None:
+    """What the service knows how to take is what the simulator can say, in whatever case."""
     token = rig.connect()["refresh_token"]
-    rig.script(
-        grant_type="refresh_token",
-        error=error,
-        error_description=description,
-        status=status,
-        times=2,
-    )
+    code = rig.code()
+    said = {"error": row.error, "error_description": row.said}
+    loud = {**said, "error_description": row.said.upper(), "status": 401}
+    rig.script(grant_type="refresh_token", **said)
+    rig.script(grant_type="refresh_token", **loud)
+    rig.script(grant_type="authorization_code", **said)
 
-    refused = {oauth_error(rig.refresh(token)) for _ in range(2)}
+    refreshed = [oauth_error(rig.refresh(token)) for _ in range(2)]
+    redeemed = oauth_error(rig.redeem(code))
 
-    assert refused == {(status, error, description)}
-    assert rig.refresh(token).status_code == 200
+    assert refreshed == [(400, row.error, row.said), (401, row.error, row.said.upper())]
+    assert redeemed == (400, row.error, row.said)
+    assert rig.refresh(token).status_code == rig.redeem(code).status_code == 200
     assert rig.ledger()["replays"] == 0
+
+
+def test_an_error_without_a_description_says_what_its_own_row_says(rig: Rig) -> None:
+    token = rig.connect()["refresh_token"]
+    rig.script(grant_type="refresh_token", error="invalid_client", times=2)
+    rig.script(grant_type="refresh_token", error="invalid_grant")
+
+    refused = [oauth_error(rig.refresh(token)) for _ in range(3)]
+
+    client = (400, "invalid_client", "invalid client credentials")
+    assert refused == [client, client, (400, "invalid_grant", "")]
+
+
+def test_the_simulator_refuses_with_rows_of_the_table_alone() -> None:
+    assert token_refusal("invalid_grant", "inactive user").code == "invalid_grant"
+    with pytest.raises(ValueError, match="no row"):
+        token_refusal("invalid_grant", "words of its own")

@@ -28,6 +28,7 @@ from shared.model import (
 )
 from shared.model.backups import ledger_name
 from shared.usecases.deletion_ledger import DeletionLedger
+from shared.usecases.grant_journal import GrantJournal
 from shared.usecases.revoke_grants import RevokeGrants
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, NOON, World
 from tests.usecases.conftest import Told
@@ -690,7 +691,9 @@ async def test_an_org_that_hangs_does_not_use_up_a_pass(world: World) -> None:
     seconds = iter((0.0, 0.0, 61.0))
     revoke = RevokeGrants(
         connections=world.connections,
+        outbox=world.outbox,
         pending=world.pending,
+        journal=GrantJournal(backups=world.backups),
         grants=world.grants,
         login=world.login,
         clock=world.clock,

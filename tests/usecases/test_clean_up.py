@@ -6,12 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from shared.errors import SalesforceUnavailableError, StorageFailedError
+from shared.errors import StorageFailedError
 from shared.model import (
     Caller,
     DeletionScope,
     Health,
-    Pending,
     PendingKind,
     SettingsChange,
     TenantSettings,
@@ -179,65 +178,19 @@ async def test_a_disabled_tenants_rows_expire_as_well(world: World, alice: Calle
 # --- parked grants -------------------------------------------------------------------------------
 
 
-async def test_a_parked_grant_that_nobody_claimed_is_revoked_first(
-    world: World, alice: Caller
+@pytest.mark.parametrize("hours", [0, 47, 48, 1_000])
+async def test_a_parked_grant_is_left_to_the_timer_that_revokes_it(
+    world: World, alice: Caller, hours: int
 ) -> None:
+    """Swept away, it would live on at Salesforce, and nobody would know of it."""
     await world.consented(alice)
-    assert world.login.living(alice.user) == 2
-    world.clock.move(minutes=10)
+    await world.services.begin_connection(alice, None, None)
+    world.clock.move(minutes=10, hours=hours)
 
     await clean_up(world)
 
-    assert world.pending.rows == {}
-    assert world.login.living(alice.user) == 1
-
-
-async def test_a_parked_grant_that_cannot_be_revoked_is_kept_for_another_try(
-    world: World, alice: Caller
-) -> None:
-    await world.consented(alice)
-    world.login.faults.plan("revoke", SalesforceUnavailableError)
-    world.clock.move(minutes=10)
-
-    await clean_up(world)
     assert [kind for _, kind, _ in world.pending.rows] == [PendingKind.PARKED]
-
-    world.clock.move(hours=1)
-    await clean_up(world)
-    assert world.pending.rows == {}
-    assert world.login.living(alice.user) == 1
-
-
-async def test_one_that_could_not_be_revoked_for_two_days_goes_all_the_same(
-    world: World, alice: Caller, told: Told
-) -> None:
-    await world.consented(alice)
-    world.login.faults.plan("revoke", SalesforceUnavailableError, times=100)
-    world.clock.move(minutes=10, hours=48)
-
-    await clean_up(world)
-
-    assert world.pending.rows == {}
-    assert told("revocation_failed")
-
-
-async def test_one_that_does_not_open_goes_after_two_days(world: World, alice: Caller) -> None:
-    parked = Pending(
-        kind=PendingKind.PARKED,
-        tenant=alice.tenant,
-        digest="0" * 64,
-        user=alice.user,
-        sealed=b"\x01nonsense",
-        expires_at=NOON,
-    )
-    await world.pending.put(parked)
-
-    world.clock.move(hours=47)
-    await clean_up(world)
-    assert world.pending.rows
-    world.clock.move(hours=1)
-    await clean_up(world)
-    assert not world.pending.rows
+    assert world.login.living(alice.user) == 2
 
 
 # --- leases and timers (D-08) ---------------------------------------------------------------------

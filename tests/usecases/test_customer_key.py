@@ -5,11 +5,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.errors import KeyVaultFailedError, SettingsChangedError, StorageFailedError
+from shared.errors import (
+    InvalidRequestError,
+    KeyVaultFailedError,
+    SettingsChangedError,
+    StorageFailedError,
+)
 from shared.model import Caller, Health, TenantSettings
 from shared.tenant_settings import revision_of
 from tests.fakes import CONTOSO_ORG, World
 from tests.fakes.keys import OUR_KEK
+from tests.settings import settings
 from tests.usecases.conftest import Told
 from tests.usecases.settling import change, settings_of, settle
 
@@ -68,6 +74,39 @@ async def test_another_setting_does_not_touch_the_keys(world: World, carol: Call
 
     assert world.tenant_keys.rows == before
     assert world.leases.held == {}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        pytest.param("{vault}/keys/tenant-kek", id="the-wrapping-key"),
+        pytest.param("{vault}/keys/tenant-kek/" + "0" * 31 + "1", id="a-version-of-it"),
+        pytest.param("{vault}/keys/receipt-signing", id="another-key"),
+    ],
+)
+async def test_a_key_in_our_own_vault_is_no_customers_key(
+    world: World, carol: Caller, own: str
+) -> None:
+    before = dict(world.tenant_keys.rows)
+
+    with pytest.raises(InvalidRequestError):
+        await change(
+            world, carol, customer_key=own.format(vault=world.settings.key_vault_uri.rstrip("/"))
+        )
+
+    assert world.tenant_keys.rows == before
+    assert settings_of(world, carol) == TenantSettings()
+    assert world.leases.held == {}
+
+
+async def test_our_own_vault_is_known_however_its_address_is_written() -> None:
+    world = World(settings(key_vault_uri="https://FlowRunner-Local.vault.azure.net:443/"))
+    caller = await world.signed_in("carol")
+
+    with pytest.raises(InvalidRequestError):
+        await change(
+            world, caller, customer_key="https://flowrunner-local.vault.azure.net/keys/any"
+        )
 
 
 async def test_a_key_that_is_disabled_closes_its_tenant_and_no_other(

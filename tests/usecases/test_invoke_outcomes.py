@@ -21,6 +21,7 @@ from shared.errors import (
 )
 from shared.model import Caller, FlowName, RunOutcome
 from tests.fakes import CONTOSO_ORG, NOON, World
+from tests.fakes.faults import Faults
 from tests.usecases.conftest import Told
 from tests.usecases.invoking import LOG, invocation, run
 
@@ -153,22 +154,39 @@ async def test_p10_an_access_token_that_expires_before_the_call_is_refreshed_and
 
 
 @pytest.mark.parametrize(
-    ("failure", "raised"),
+    ("fail", "raised"),
     [
-        pytest.param(SalesforceTimeoutError, NotConnectedError, id="the-rotation-is-lost"),
-        pytest.param(SalesforceFailedError, SalesforceFailedError, id="a-mistake-of-ours"),
-        pytest.param(KeyVaultFailedError, KeyVaultFailedError, id="no-client-secret"),
+        pytest.param(
+            lambda login: login.plan("refresh", SalesforceTimeoutError, carried_out=True),
+            NotConnectedError,
+            id="the-rotation-is-lost",
+        ),
+        pytest.param(
+            lambda login: login.plan("refresh", SalesforceTimeoutError, times=2),
+            SalesforceTimeoutError,
+            id="no-answer-comes",
+        ),
+        pytest.param(
+            lambda login: login.plan("refresh", SalesforceFailedError),
+            SalesforceFailedError,
+            id="a-mistake-of-ours",
+        ),
+        pytest.param(
+            lambda login: login.plan("refresh", KeyVaultFailedError),
+            KeyVaultFailedError,
+            id="no-client-secret",
+        ),
     ],
 )
 async def test_a_run_whose_refresh_fails_was_never_sent(
     world: World,
     alice: Caller,
-    failure: type[FlowRunnerError],
+    fail: Callable[[Faults], None],
     raised: type[FlowRunnerError],
 ) -> None:
     await world.services.describe_flow.known(alice, CONTOSO_ORG, FlowName.parse(LOG))
     world.login.expire_access_tokens()
-    world.login.faults.plan("refresh", failure)
+    fail(world.login.faults)
 
     with pytest.raises(raised) as caught:
         await run(world, alice, invocation())

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from shared.errors import KeyVaultFailedError, StorageFailedError
+from shared.errors import KeyVaultFailedError, SalesforceUnavailableError, StorageFailedError
 from shared.model import (
     Caller,
     DataSubject,
     DeletionScope,
+    DiscardedGrant,
     Health,
     Pending,
     Run,
@@ -104,10 +105,12 @@ async def test_a_connection_is_shown_with_its_tokens_as_fingerprints(world: Worl
         "org_id": CONTOSO_ORG,
         "health": "active",
         "connected_at": "2026-01-15T12:00:00.000Z",
+        "refreshed_at": "2026-01-15T12:00:00.000Z",
         "last_used_day": "2026-01-15",
         "ended_at": None,
         "generation": row.generation,
         "is_being_refreshed": False,
+        "answer_lost": False,
         "grant": {
             "instance_host": grant.instance_host,
             "login_host": grant.login_host,
@@ -138,6 +141,90 @@ async def test_an_ended_and_leased_connection_says_so(world: World) -> None:
 
     assert (shown["health"], shown["ended_at"]) == ("expired", "2026-01-15T12:00:00.000Z")
     assert shown["is_being_refreshed"] is True
+
+
+async def test_a_connection_says_that_an_answer_was_lost_and_when_it_was_refreshed(
+    world: World,
+) -> None:
+    alice = await world.signed_in("alice")
+    await world.connect(alice)
+    ((key, row),) = world.connections.rows.items()
+    refreshed_at = NOON - timedelta(days=3)
+    world.connections.rows[key] = replace(row, answer_lost=True, refreshed_at=refreshed_at)
+
+    (shown,) = rows(await held(world, alice), "connections", "connection")
+
+    assert shown["answer_lost"] is True
+    assert shown["refreshed_at"] == "2026-01-12T12:00:00.000Z"
+
+
+async def discarded(world: World, caller: Caller) -> DiscardedGrant:
+    """The org was down when the caller disconnected it."""
+    await world.connect(caller)
+    world.login.faults.plan("revoke", SalesforceUnavailableError)
+    await world.services.disconnect(caller, CONTOSO_ORG)
+    (entry,) = (one for one in world.outbox.rows.values() if one.user == caller.user)
+    return entry
+
+
+async def test_a_grant_that_waits_to_be_revoked_is_shown_with_its_tokens_as_fingerprints(
+    world: World,
+) -> None:
+    alice = await world.signed_in("alice")
+    entry = await discarded(world, alice)
+    world.outbox.keep(replace(entry, attempts=3))
+    grant = await world.grants.open(entry.place, entry.sealed_grant)
+
+    mine = await held(world, alice)
+
+    assert rows(mine, "connections", "connection") == []
+    assert rows(mine, "connections", "discarded_grant") == [
+        {
+            "org_id": CONTOSO_ORG,
+            "discarded_at": "2026-01-15T12:00:00.000Z",
+            "next_try_at": "2026-01-15T12:01:00.000Z",
+            "attempts": 3,
+            "grant": {
+                "instance_host": grant.instance_host,
+                "login_host": grant.login_host,
+                "salesforce_user_id": grant.salesforce_user,
+                "refresh_token": fingerprint(grant.refresh_token),
+                "access_token": fingerprint(grant.access_token),
+            },
+        }
+    ]
+    for token in (grant.refresh_token, grant.access_token):
+        assert token.reveal() not in text_of(mine)
+
+
+async def test_d12_nobody_sees_a_discarded_grant_of_somebody_else(world: World) -> None:
+    for name in ("bob", "mallory"):
+        await discarded(world, await world.signed_in(name))
+    alice = await world.signed_in("alice")
+
+    assert rows(await held(world, alice), "connections", "discarded_grant") == []
+
+
+async def test_d12_a_discarded_grant_that_does_not_open_is_shown_without_its_tokens(
+    world: World, told: Told
+) -> None:
+    alice = await world.signed_in("alice")
+    entry = await discarded(world, alice)
+    world.outbox.keep(replace(entry, sealed_grant=entry.sealed_grant[:-1] + b"\0"))
+
+    (shown,) = rows(await held(world, alice), "connections", "discarded_grant")
+
+    assert (shown["org_id"], shown["grant"]) == (CONTOSO_ORG, None)
+    assert len(told("seal_broken")) == 1
+
+
+async def test_d12_a_discarded_grant_that_cannot_be_read_is_a_failure(world: World) -> None:
+    """An answer without it would pass for a whole one."""
+    alice = await world.signed_in("alice")
+    world.outbox.unreadable.add((await discarded(world, alice)).row_key)
+
+    with pytest.raises(StorageFailedError):
+        await held(world, alice)
 
 
 async def test_d12_a_grant_that_does_not_open_hides_nothing_else(world: World, told: Told) -> None:
@@ -430,8 +517,10 @@ async def test_every_column_of_a_users_rows_is_told_or_left_out_for_a_reason(wor
     left_out = {
         *("lease_until", "body_digest", "run_row", "code_digest", "status_digest"),
         *("next_try_at", "is_overdue", "keys_destroyed", "row_counts", "revocations"),
+        *("consent", "claimed_at"),
         "receipted_at",  # one of `times`
     }
+    await discarded(world, await world.signed_in("alice"))
     await lived(world, "alice")
     deleting = await asked_by(world, "alice")
     mine = await held(world, deleting.caller)

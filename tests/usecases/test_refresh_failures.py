@@ -10,7 +10,6 @@ from shared.errors import (
     NotConnectedError,
     SalesforceFailedError,
     SalesforceLimitError,
-    SalesforceTimeoutError,
     SalesforceUnavailableError,
     StorageFailedError,
 )
@@ -74,43 +73,30 @@ async def test_a_grant_that_an_administrator_can_mend_is_tried_again(alice: Alic
     assert alice.row.health is Health.ACTIVE
 
 
+@pytest.mark.parametrize("used", ["never", "daily"])
 @pytest.mark.parametrize(
-    ("days", "health"),
+    ("days", "seconds", "health"),
     [
-        pytest.param(1, "revoked", id="used-yesterday"),
-        pytest.param(30, "revoked", id="idle-for-thirty-days"),
-        pytest.param(31, "expired", id="idle-for-longer"),
+        pytest.param(1, 0, "revoked", id="refreshed-yesterday"),
+        pytest.param(30, -1, "revoked", id="idle-for-a-second-less-than-thirty-days"),
+        pytest.param(30, 0, "expired", id="idle-for-thirty-days"),
+        pytest.param(31, 0, "expired", id="idle-for-longer"),
     ],
 )
-async def test_o13_the_last_use_tells_whether_it_was_revoked_or_expired(
-    alice: Alice, days: int, health: str
+async def test_o13_the_last_refresh_tells_whether_it_was_revoked_or_expired(
+    alice: Alice, days: int, seconds: int, health: str, used: str
 ) -> None:
-    alice.world.clock.move(days=days)
+    """Salesforce counts from the last use of the refresh token: who calls the org every day with
+    the same access token lets it lie idle all the same."""
+    alice.world.clock.move(days=days, seconds=seconds)
+    if used == "daily":
+        alice.change(last_used_day=alice.world.clock().date().isoformat())
     alice.world.login.withdraw(alice.row.user)
 
     with pytest.raises(NotConnectedError) as caught:
         await alice.refresh()
 
     assert (caught.value.health, alice.row.health) == (health, health)
-
-
-@pytest.mark.parametrize(
-    "carried_out", [pytest.param(True, id="redeemed"), pytest.param(False, id="not-redeemed")]
-)
-async def test_o16_a_lost_answer_is_a_lost_rotation_and_never_replayed(
-    alice: Alice, carried_out: bool
-) -> None:
-    login = alice.world.login
-    login.faults.plan("refresh", SalesforceTimeoutError, carried_out=carried_out)
-
-    with pytest.raises(NotConnectedError) as caught:
-        await alice.refresh()
-    with pytest.raises(NotConnectedError):
-        await alice.refresh()
-
-    assert (caught.value.health, caught.value.action) == ("rotation_lost", "reconnect")
-    assert (alice.row.health, alice.row.lease_holder) == (Health.ROTATION_LOST, None)
-    assert (login.redemptions, login.replays) == (int(carried_out), 0)
 
 
 # --- failures that end nothing -----------------------------------------------------------------

@@ -11,7 +11,8 @@ from local.simulators.salesforce.variables import Json
 # In the order in which a token answer lists them. `offline_access` is the same as `refresh_token`.
 SCOPES: Final = ("refresh_token", "web", "api", "lightning")
 _SAME_AS: Final = {"offline_access": "refresh_token"}
-SCRIPTED_KINDS: Final = ("authorize", "authorization_code", "refresh_token")
+TOKEN_KINDS: Final = ("authorization_code", "refresh_token")
+SCRIPTED_KINDS: Final = ("authorize", *TOKEN_KINDS)
 _LONGEST_CALLBACK_LIST: Final = 2000  # characters, all callbacks together
 
 
@@ -49,7 +50,8 @@ def scope_text(scopes: frozenset[str]) -> str:
 
 @dataclass(kw_only=True)
 class ScriptedOAuthError:
-    """What the next `times` requests of a kind (one of `SCRIPTED_KINDS`) are answered."""
+    """What the next `times` requests of a kind (one of `SCRIPTED_KINDS`) are answered. At the token
+    endpoint it is a row of the table of refusals; the authorize page has errors of its own."""
 
     kind: str
     error: str

@@ -8,13 +8,15 @@ from aiohttp import web
 
 from local.simulators.salesforce.app import (
     SCRIPTED_KINDS,
+    TOKEN_KINDS,
     ScriptedOAuthError,
     ScriptedRestError,
 )
 from local.simulators.salesforce.authorize import Authorize
-from local.simulators.salesforce.errors import PageError, RedirectedError
+from local.simulators.salesforce.errors import PageError, RedirectedError, row_of
 from local.simulators.salesforce.grant import Owner
 from local.simulators.salesforce.json_fields import Fields
+from local.simulators.salesforce.mishaps import read_mishap
 from local.simulators.salesforce.org_spec import read_org
 from local.simulators.salesforce.orgs import Org, User
 from local.simulators.salesforce.state import State
@@ -39,6 +41,7 @@ class Control:
             web.post(f"{_BASE}/authorize", _posted(self._decide)),
             web.post(f"{_BASE}/errors", _posted(self._errors)),
             web.post(f"{_BASE}/token_answers", _posted(self._token_answers)),
+            web.post(f"{_BASE}/refreshes", _posted(self._refreshes)),
             web.post(f"{_BASE}/expire", _posted(self._expire)),
             web.post(f"{_BASE}/revoke", _posted(self._revoke)),
             web.get(f"{_BASE}/ledger", self._ledger),
@@ -108,20 +111,13 @@ class Control:
         return wanted[0], user
 
     def _errors(self, fields: Fields) -> Json:
-        """`error` scripts an OAuth answer, `errorCode` a REST answer."""
+        """`error` scripts an OAuth answer, `errorCode` a REST answer. The token endpoint refuses
+        with rows of the table of refusals alone."""
         status = fields.whole("status", default=400)
         times = fields.whole("times", default=1)
         error_code = fields.optional_text("errorCode")
         if error_code is None:
-            oauth = ScriptedOAuthError(
-                kind=fields.text("grant_type"),
-                error=fields.text("error"),
-                description=fields.text("error_description", default=""),
-                status=status,
-                times=times,
-            )
-            if oauth.kind not in SCRIPTED_KINDS:
-                raise ValueError(f"grant_type must be one of {', '.join(SCRIPTED_KINDS)}")
+            oauth = _oauth_error(fields, status=status, times=times)
             fields.done()
             self._state.scripted.oauth.append(oauth)
         else:
@@ -148,6 +144,17 @@ class Control:
         self._state.scripted.token_overrides.extend(dict(overrides) for _ in range(times))
         return {"times": times}
 
+    def _refreshes(self, fields: Fields) -> Json:
+        """What becomes of the next `times` refreshes: of one user's, where `user` is named."""
+        user = fields.optional_text("user")
+        org_id = fields.optional_text("org_id")
+        if user is None and org_id is not None:
+            raise ValueError("org_id goes with a user")
+        mishap = read_mishap(fields, None if user is None else self._known(user, org_id))
+        fields.done()
+        self._state.mishaps.put(mishap)
+        return {"times": mishap.times}
+
     def _expire(self, fields: Fields) -> Json:
         """The user's access tokens expire now."""
         return {"expired": self._state.grants.expire_access_tokens(self._owner(fields))}
@@ -158,12 +165,30 @@ class Control:
 
     def _owner(self, fields: Fields) -> Owner:
         user = fields.text("user")
-        org_id = fields.text("org_id", default=self._state.orgs.first().org_id)
+        org_id = fields.optional_text("org_id")
         fields.done()
+        return self._known(user, org_id)
+
+    def _known(self, user: str, org_id: str | None) -> Owner:
+        """Without an org, a user of the first. Raises `ValueError`."""
+        org_id = self._state.orgs.first().org_id if org_id is None else org_id
         org = self._state.orgs.by_id(org_id)
         if org is None or user not in org.users:
             raise ValueError(f"{org_id} has no user {user!r}")
         return Owner(org_id, user)
+
+
+def _oauth_error(fields: Fields, *, status: int, times: int) -> ScriptedOAuthError:
+    kind, error = fields.text("grant_type"), fields.text("error")
+    if kind not in SCRIPTED_KINDS:
+        raise ValueError(f"grant_type must be one of {', '.join(SCRIPTED_KINDS)}")
+    description = fields.optional_text("error_description")
+    if kind in TOKEN_KINDS:
+        row = row_of(error, description)
+        description = row.said if description is None else description
+    return ScriptedOAuthError(
+        kind=kind, error=error, description=description or "", status=status, times=times
+    )
 
 
 def _posted(action: Action) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -1,5 +1,7 @@
 """How Salesforce refuses: each kind of endpoint has its own shape. Nothing here knows HTTP."""
 
+from shared.salesforce.token_refusals import REFUSALS, Refusal
+
 
 class SalesforceError(Exception):
     """A refusal: the HTTP status, and the word that the ledger keeps as the outcome."""
@@ -56,9 +58,27 @@ class RedirectedError(SalesforceError):
         self.redirect = redirect
 
 
+def row_of(error: str, description: str | None) -> Refusal:
+    """The row of the service's table of refusals that says exactly this, in whatever case; without
+    a description, the row of the error that says the least. Raises ValueError if there is none."""
+    rows = [row for row in REFUSALS if row.error == error]
+    if description is None and rows:
+        return min(rows, key=lambda row: len(row.words))
+    for row in rows:
+        if row.said.lower() == str(description).lower():
+            return row
+    raise ValueError(f"the table of refusals has no row {error!r} with {description!r}")
+
+
+def token_refusal(error: str, description: str) -> OAuthError:
+    """A refusal of the token endpoint, which must be a row of the table: what the simulator
+    answers is what the service knows how to take."""
+    return OAuthError(error, row_of(error, description).said)
+
+
 def expired_token() -> OAuthError:
     """Revoked, rotated out, idle for too long, or never issued: the client is not told which."""
-    return OAuthError("invalid_grant", "expired access/refresh token")
+    return token_refusal("invalid_grant", "expired access/refresh token")
 
 
 def session_expired() -> RestError:

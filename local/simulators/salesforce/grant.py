@@ -21,7 +21,8 @@ class Owner(NamedTuple):
 @dataclass(eq=False, kw_only=True)
 class Grant:
     """One approval of the app by one user. It counts from the approval on, even if its code is
-    never redeemed. `generation` numbers its refresh tokens; 0 until there is one."""
+    never redeemed. `generation` numbers its refresh tokens; 0 until there is one. `redemptions` and
+    `replays` count how often they served, and how often one was shown that had served before."""
 
     owner: Owner
     scopes: frozenset[str]
@@ -29,6 +30,8 @@ class Grant:
     refresh_token: str | None = None
     generation: int = 0
     redeemed: bool = False
+    redemptions: int = 0
+    replays: int = 0
     in_process: bool = False
     ended: Ending | None = None
 

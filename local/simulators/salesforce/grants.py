@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from local.simulators.salesforce import tokens
-from local.simulators.salesforce.errors import OAuthError, expired_token
+from local.simulators.salesforce.errors import expired_token, token_refusal
 from local.simulators.salesforce.grant import (
     AccessToken,
     Ending,
@@ -76,16 +76,16 @@ class Grants:
         """Trade a code for tokens. Any attempt spends it, a failed one too. Raises `OAuthError`."""
         held = self._codes.get(code)
         if held is None:
-            raise OAuthError("invalid_grant", "invalid authorization code")
+            raise token_refusal("invalid_grant", "invalid authorization code")
         if held.spent or held.grant.ended or self._clock() >= held.expires_at:
-            raise OAuthError("invalid_grant", "expired authorization code")
+            raise token_refusal("invalid_grant", "expired authorization code")
         held.spent = True
         if held.host != host:
-            raise OAuthError("invalid_grant", "request not supported on this domain")
+            raise token_refusal("invalid_grant", "request not supported on this domain")
         if not redirect_uri:
-            raise OAuthError("redirect_uri_missing", "redirect_uri must match configuration")
+            raise token_refusal("redirect_uri_missing", "redirect_uri must match configuration")
         if redirect_uri != held.redirect_uri:
-            raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
+            raise token_refusal("redirect_uri_mismatch", "redirect_uri must match configuration")
         check_verifier(verifier, held.challenge)
         self.code_redemptions += 1
         held.grant.redeemed = True
@@ -105,12 +105,13 @@ class Grants:
         grant = held.grant
         if token != grant.refresh_token:
             self.replays += 1
+            grant.replays += 1
             grant.ended = grant.ended or Ending.REPLAYED
         self._end_if_idle(grant)
         if grant.ended:
             raise expired_token()
         if grant.in_process:
-            raise OAuthError("invalid_grant", "token request is already being processed")
+            raise token_refusal("invalid_grant", "token request is already being processed")
         grant.in_process = True
         return grant
 
@@ -120,6 +121,7 @@ class Grants:
         if grant.ended:
             raise expired_token()
         self.redemptions += 1
+        grant.redemptions += 1
         grant.refreshed_at = self._clock()
         return self._issue(grant, self._next_refresh_token(grant) if rotate else None)
 

@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from local.simulators.salesforce.grant import Grant
 from local.simulators.salesforce.grants import Grants
 from local.simulators.salesforce.variables import Json
 
@@ -14,7 +15,8 @@ _KEPT: Final = 20_000  # requests; the oldest go first
 @dataclass(kw_only=True)
 class Entry:
     """One request. `generation` is that of the refresh token shown, or of the one with which the
-    access token shown was issued. `outcome` is `ok`, or the error's code; None while it runs."""
+    access token shown was issued. `outcome` is `ok`, the error's code, or `mishap`; None while it
+    runs."""
 
     time: float
     method: str
@@ -67,12 +69,17 @@ class Ledger:
 def _live_refresh_tokens(grants: Grants) -> dict[str, Json]:
     """`user|org id` -> SHA-256 of the refresh token of that user's newest living grant."""
     return {
-        f"{grant.owner.user}|{grant.owner.org_id}": hashlib.sha256(
-            grant.refresh_token.encode()
-        ).hexdigest()
+        f"{grant.owner.user}|{grant.owner.org_id}": digest
         for grant in grants.all()
-        if grant.ended is None and grant.refresh_token
+        if (digest := _live_refresh_token(grant)) is not None
     }
+
+
+def _live_refresh_token(grant: Grant) -> str | None:
+    """The SHA-256 of the one that serves next; None where none does."""
+    if grant.ended or grant.refresh_token is None:
+        return None
+    return hashlib.sha256(grant.refresh_token.encode()).hexdigest()
 
 
 def _grants(grants: Grants) -> list[Json]:
@@ -82,6 +89,9 @@ def _grants(grants: Grants) -> list[Json]:
             "org_id": grant.owner.org_id,
             "generation": grant.generation,
             "redeemed": grant.redeemed,
+            "redemptions": grant.redemptions,
+            "replays": grant.replays,
+            "live_refresh_token": _live_refresh_token(grant),
             "ended": grant.ended,
         }
         for grant in grants.all()

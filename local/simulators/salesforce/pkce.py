@@ -6,7 +6,7 @@ import hmac
 import re
 from typing import Final
 
-from local.simulators.salesforce.errors import OAuthError
+from local.simulators.salesforce.errors import token_refusal
 
 _SHORTEST_VERIFIER: Final = 43  # section 4.1; jsforce sends 171 characters, and is accepted
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -27,7 +27,7 @@ def check_verifier(verifier: str, challenge: str) -> None:
     """Raises `OAuthError`. `invalid code verifier` is quoted from production
     (https://github.com/forcedotcom/SalesforceMobileSDK-Android/issues/2642)."""
     if not verifier:
-        raise OAuthError("invalid_grant", "missing required code verifier")
+        raise token_refusal("invalid_grant", "missing required code verifier")
     matches = hmac.compare_digest(challenge_of(verifier), challenge)
     if len(verifier) < _SHORTEST_VERIFIER or not matches:
-        raise OAuthError("invalid_grant", "invalid code verifier")
+        raise token_refusal("invalid_grant", "invalid code verifier")

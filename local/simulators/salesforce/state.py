@@ -6,6 +6,7 @@ from local.simulators.salesforce.app import App, Scripted
 from local.simulators.salesforce.cursors import Cursors
 from local.simulators.salesforce.grants import Grants
 from local.simulators.salesforce.ledger import Ledger
+from local.simulators.salesforce.mishaps import Mishaps
 from local.simulators.salesforce.one_time_passwords import OneTimePasswords
 from local.simulators.salesforce.orgs_at_start import orgs_at_start
 
@@ -25,5 +26,6 @@ class State:
         self.grants = Grants(clock=self.clock)
         self.ledger = Ledger()
         self.scripted = Scripted()
+        self.mishaps = Mishaps()
         self.cursors = Cursors()
         self.one_time_passwords = OneTimePasswords(clock=self.clock)

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from local.simulators.salesforce.answers import oauth_answer
 from local.simulators.salesforce.app import scope_text
 from local.simulators.salesforce.call import Call
 from local.simulators.salesforce.client_authentication import authenticate
-from local.simulators.salesforce.errors import OAuthError, expired_token
+from local.simulators.salesforce.errors import OAuthError, expired_token, token_refusal
 from local.simulators.salesforce.grant import Grant, Issued
 from local.simulators.salesforce.orgs import Org, User
 from local.simulators.salesforce.state import State
@@ -27,18 +28,18 @@ class Token:
 
     async def handle(self, call: Call) -> web.Response:
         if call.method != "POST":
-            raise OAuthError("invalid_request", "must use HTTP POST")
+            raise token_refusal("invalid_request", "must use HTTP POST")
         if call.repeated:  # RFC 6749, section 3.2
-            raise OAuthError("invalid_request", "parameter included more than once")
+            raise token_refusal("invalid_request", "parameter included more than once")
         if "scope" in call.form:
-            raise OAuthError("invalid_request", "scope parameter not supported")
+            raise token_refusal("invalid_request", "scope parameter not supported")
         grant_type = call.form.get("grant_type", "")
         if grant_type not in ("authorization_code", "refresh_token"):
-            raise OAuthError("unsupported_grant_type", "grant type not supported")
+            raise token_refusal("unsupported_grant_type", "grant type not supported")
         authenticate(self._state.app, call)
         if grant_type == "authorization_code":
             return self._answer(call, self._redeem_code(call))
-        return self._answer(call, await self._refresh(call))
+        return await self._refresh(call)
 
     def _redeem_code(self, call: Call) -> Issued:
         self._state.scripted.raise_for("authorization_code")
@@ -51,17 +52,27 @@ class Token:
         call.entry.generation = issued.access.generation
         return issued
 
-    async def _refresh(self, call: Call) -> Issued:
-        grants = self._state.grants
+    async def _refresh(self, call: Call) -> web.Response:
         token = call.form.get("refresh_token", "")
-        held = grants.refresh_token(token)
+        held = self._state.grants.refresh_token(token)
         if held is None:
             raise expired_token()
         call.entry.generation = held.generation
         org, _ = self._active_user(held.grant)
         if not org.answers_at(call.host):
-            raise OAuthError("invalid_grant", "request not supported on this domain")
+            raise token_refusal("invalid_grant", "request not supported on this domain")
         self._state.scripted.raise_for("refresh_token")
+        mishap = self._state.mishaps.take(held.grant.owner)
+        if mishap is None:
+            return self._answer(call, await self._rotate(token, org))
+        if mishap.processed:
+            with suppress(OAuthError):  # whatever would have been answered is not
+                await self._rotate(token, org)
+        call.entry.outcome = "mishap"
+        return await mishap.answer(call.request)
+
+    async def _rotate(self, token: str, org: Org) -> Issued:
+        grants = self._state.grants
         grant = grants.begin_refresh(token)
         try:
             await asyncio.sleep(self._state.app.processing_seconds)
@@ -75,7 +86,7 @@ class Token:
         if org is None or user is None:
             raise expired_token()
         if not user.active:
-            raise OAuthError("invalid_grant", "inactive user")
+            raise token_refusal("invalid_grant", "inactive user")
         return org, user
 
     def _answer(self, call: Call, issued: Issued) -> web.Response:

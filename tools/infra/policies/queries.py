@@ -21,7 +21,7 @@ CODES: Final = frozenset(
 
 
 _EVENT_FORM: Final = re.compile(
-    r'AppTraces \| where Message == "\w+"(?: and SeverityLevel >= 3)?'
+    r'AppTraces \| where Message == "\w+"(?: and SeverityLevel >= 3| or Message == "\w+")?'
     r'(?: or \(Message == "\w+" and Properties\.code == "\w+"\))?'
 )
 _SILENCE_FORM: Final = (

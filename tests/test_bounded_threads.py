@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from shared.identity.bounded_threads import BoundedThreads
+from shared.bounded_threads import BoundedThreads
 
 MOST_WAITING: Final = 256
 MOST_WAITING_OF_A_PARTY: Final = 64

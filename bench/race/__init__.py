@@ -1,0 +1,1 @@
+"""Many callers in many processes on one expired grant: the refresh as a race, and its referee."""

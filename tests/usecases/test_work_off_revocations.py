@@ -1,0 +1,515 @@
+"""Every five minutes: what was left behind is revoked at Salesforce, and forgotten only then."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import (
+    FlowRunnerError,
+    KeyVaultFailedError,
+    SalesforceTimeoutError,
+    SalesforceUnavailableError,
+    StorageFailedError,
+)
+from shared.model import (
+    Caller,
+    DiscardedGrant,
+    Health,
+    JournalledGrant,
+    Pending,
+    PendingKind,
+    TenantStatus,
+)
+from shared.usecases.grant_journal import GrantJournal
+from shared.usecases.work_off_revocations import PARKED_PATIENCE
+from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, NOON, World
+from tests.usecases.conftest import Told
+
+PAUSES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]
+"""Minutes between the tries: twice as long each time, six hours at most."""
+
+
+@pytest.fixture
+async def alice(world: World) -> Caller:
+    caller = await world.signed_in("alice")
+    await world.connect(caller)
+    return caller
+
+
+async def timer(world: World, *, minutes: float = 0) -> None:
+    world.clock.move(minutes=minutes)
+    await world.another_instance().services.work_off_revocations()
+
+
+async def discarded(world: World, caller: Caller) -> DiscardedGrant:
+    """The caller has disconnected while the org was down."""
+    world.login.faults.plan("revoke", SalesforceUnavailableError)
+    await world.services.disconnect(caller, CONTOSO_ORG)
+    (entry,) = (one for one in world.outbox.rows.values() if one.user == caller.user)
+    return entry
+
+
+def org_down(world: World, failure: type[FlowRunnerError] = SalesforceUnavailableError) -> None:
+    world.login.faults.plan("revoke", failure, times=100_000)
+
+
+# --- the outbox ----------------------------------------------------------------------------------
+
+
+async def test_an_entry_waits_a_minute_for_whoever_wrote_it_and_is_then_revoked(
+    world: World, alice: Caller, told: Told
+) -> None:
+    await discarded(world, alice)
+
+    world.clock.move(seconds=59)
+    await timer(world)
+    assert (len(world.outbox.rows), world.login.living(alice.user)) == (1, 1)
+    world.clock.move(seconds=1)
+    await timer(world)
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+    assert [(one["count"], one["failed"]) for one in told("revocations")] == [(1, 0)]
+
+
+@pytest.mark.parametrize("failure", [SalesforceUnavailableError, SalesforceTimeoutError])
+async def test_o22_the_pauses_double_up_to_six_hours(
+    world: World, alice: Caller, told: Told, failure: type[FlowRunnerError]
+) -> None:
+    await discarded(world, alice)
+    org_down(world, failure)
+    world.clock.move(minutes=1)
+
+    for number, minutes in enumerate(PAUSES, start=1):
+        await timer(world)
+        (entry,) = world.outbox.rows.values()
+        assert entry.attempts == number
+        assert entry.next_try_at - world.clock() == timedelta(minutes=minutes)
+        world.clock.move(minutes=minutes, seconds=-1)
+        tries = len(told("revocation_failed"))
+        await timer(world)
+        assert len(told("revocation_failed")) == tries, "it was tried too early"
+        world.clock.move(seconds=1)
+
+    world.login.faults.clear()
+    await timer(world)
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(-1, True), (0, False)], ids=["t-1s", "t"])
+async def test_after_thirty_days_it_has_ended_by_itself_and_is_forgotten(
+    world: World, alice: Caller, seconds: int, is_kept: bool
+) -> None:
+    await discarded(world, alice)
+    org_down(world)
+
+    world.clock.move(days=30, seconds=seconds)
+    await timer(world)
+
+    assert bool(world.outbox.rows) is is_kept
+
+
+async def test_even_after_thirty_days_it_is_tried_once_more(world: World, alice: Caller) -> None:
+    await discarded(world, alice)
+    world.clock.move(days=31)
+
+    await timer(world)
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+
+
+async def test_one_whose_seal_is_broken_is_taken_out_and_the_next_one_revoked(
+    world: World, alice: Caller, told: Told
+) -> None:
+    entry = await discarded(world, alice)
+    broken = replace(entry, id="0" * 16, sealed_grant=entry.sealed_grant[:-1] + b"\0")
+    world.outbox.keep(broken)
+
+    await timer(world, minutes=5)
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+    assert told("revocation_failed")
+
+
+async def test_with_the_key_away_it_stays_and_is_tried_again(world: World, alice: Caller) -> None:
+    await discarded(world, alice)
+    world.key_wrapper.faults.plan("unwrap", KeyVaultFailedError)
+
+    await timer(world, minutes=5)
+    assert [one.attempts for one in world.outbox.rows.values()] == [1]
+    await timer(world, minutes=5)
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+
+
+async def test_one_that_cannot_be_taken_out_goes_the_next_time(world: World, alice: Caller) -> None:
+    await discarded(world, alice)
+    world.outbox.faults.plan("delete", StorageFailedError)
+
+    await timer(world, minutes=5)
+    assert len(world.outbox.rows) == 1
+    await timer(world, minutes=5)
+
+    assert (world.outbox.rows, world.login.revocations) == ({}, 1)
+
+
+async def test_a_row_that_cannot_be_read_is_told_and_holds_up_no_other(
+    world: World, alice: Caller, told: Told
+) -> None:
+    entry = await discarded(world, alice)
+    unreadable = replace(entry, id="0" * 16)
+    world.outbox.keep(unreadable)
+    world.outbox.unreadable.add(unreadable.row_key)
+
+    await timer(world, minutes=5)
+
+    assert list(world.outbox.rows) == [(alice.tenant, unreadable.row_key)]
+    assert world.login.living(alice.user) == 0
+    assert [(one["count"], one["step"]) for one in told("row_unreadable")] == [(1, "outbox")]
+
+
+# --- tenants -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fake", "method"), [("tenants", "load"), ("outbox", "of_subject"), ("pending", "of_subject")]
+)
+async def test_one_tenant_that_fails_holds_up_no_other(
+    world: World, alice: Caller, told: Told, fake: str, method: str
+) -> None:
+    mallory = await world.signed_in("mallory")
+    await world.connect(mallory)
+    for caller in (alice, mallory):
+        await discarded(world, caller)
+        await world.consented(caller)
+    world.clock.move(minutes=10)
+    getattr(world, fake).faults.plan(method, StorageFailedError)
+
+    await timer(world)
+
+    assert 0 in (world.login.living(alice.user), world.login.living(mallory.user))
+    (alarm,) = told("dependency_failed")
+    assert (alarm["step"], alarm["level"]) == ("revocation_worker", "ERROR")
+    await timer(world, minutes=5)
+    assert (world.outbox.rows, world.pending.rows) == ({}, {})
+    assert world.login.living(alice.user) == world.login.living(mallory.user) == 0
+
+
+async def test_a_tenant_that_is_being_deleted_is_left_to_its_deletion(
+    world: World, alice: Caller
+) -> None:
+    await discarded(world, alice)
+    await world.consented(alice)
+    world.tenants.change(alice.tenant, status=TenantStatus.DELETING)
+
+    await timer(world, minutes=60)
+
+    assert (len(world.outbox.rows), len(world.pending.rows)) == (1, 1)
+    assert world.login.living(alice.user) == 2
+
+
+async def test_a_disabled_tenants_grants_are_revoked_all_the_same(
+    world: World, alice: Caller
+) -> None:
+    await discarded(world, alice)
+    world.tenants.change(alice.tenant, status=TenantStatus.DISABLED)
+
+    await timer(world, minutes=5)
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+
+
+# --- parked grants -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(-1, True), (0, False)], ids=["t-1s", "t"])
+async def test_a_parked_grant_that_nobody_claims_in_ten_minutes_is_revoked(
+    world: World, alice: Caller, seconds: int, is_kept: bool
+) -> None:
+    await world.consented(alice)
+    world.clock.move(minutes=10, seconds=seconds)
+
+    await timer(world)
+
+    assert bool(world.pending.rows) is is_kept
+    assert world.login.living(alice.user) == 1 + is_kept
+
+
+async def test_tickets_and_states_are_left_to_the_sweep(world: World, alice: Caller) -> None:
+    await world.services.begin_connection(alice, None, None)
+    begun = await world.services.begin_connection(alice, None, None)
+    await world.services.start_connection(begun)
+
+    await timer(world, minutes=60)
+
+    assert {kind for _, kind, _ in world.pending.rows} == {PendingKind.TICKET, PendingKind.STATE}
+
+
+async def test_one_that_cannot_be_revoked_is_tried_again_each_time(
+    world: World, alice: Caller
+) -> None:
+    await world.consented(alice)
+    world.login.faults.plan("revoke", SalesforceUnavailableError, times=2)
+
+    await timer(world, minutes=10)
+    await timer(world, minutes=5)
+    assert len(world.pending.rows) == 1
+    await timer(world, minutes=5)
+
+    assert (world.pending.rows, world.login.living(alice.user)) == ({}, 1)
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(-1, True), (0, False)], ids=["t-1s", "t"])
+async def test_one_that_cannot_be_revoked_for_two_days_goes_all_the_same(
+    world: World, alice: Caller, told: Told, seconds: int, is_kept: bool
+) -> None:
+    await world.consented(alice)
+    org_down(world)
+    world.clock.move(minutes=10, seconds=PARKED_PATIENCE.total_seconds() + seconds)
+
+    await timer(world)
+
+    assert timedelta(hours=48) == PARKED_PATIENCE
+    assert bool(world.pending.rows) is is_kept
+    assert told("revocation_failed")
+
+
+async def test_a_parked_grant_whose_seal_is_broken_goes_and_holds_up_no_other(
+    world: World, alice: Caller
+) -> None:
+    parked = Pending(
+        kind=PendingKind.PARKED,
+        tenant=alice.tenant,
+        digest="0" * 64,  # the first in order
+        user=alice.user,
+        sealed=b"\x01nonsense",
+        expires_at=NOON,
+    )
+    await world.pending.put(parked)
+    await world.consented(alice)
+
+    await timer(world, minutes=10)
+
+    assert (world.pending.rows, world.login.living(alice.user)) == ({}, 1)
+
+
+@pytest.mark.parametrize(("seconds", "is_revoked"), [(-1, False), (0, True)], ids=["t-1s", "t"])
+async def test_one_that_somebody_has_claimed_is_left_to_them_for_five_minutes(
+    world: World, alice: Caller, seconds: int, is_revoked: bool
+) -> None:
+    completion = await world.consented(alice)
+    world.clock.move(minutes=10)
+    await world.pending.claim(alice.tenant, completion.digest, at=world.clock())
+    world.clock.move(minutes=5, seconds=seconds)
+
+    await timer(world)
+
+    assert (not world.pending.rows) is is_revoked
+    assert world.login.living(alice.user) == 2 - is_revoked
+
+
+async def test_one_that_somebody_claims_at_the_same_moment_is_theirs(
+    world: World, alice: Caller
+) -> None:
+    """Both want to claim it, and the store gives it to the other."""
+    completion = await world.consented(alice)
+    world.clock.move(minutes=10)
+
+    async def faster() -> None:
+        await world.pending.claim(alice.tenant, completion.digest, at=world.clock())
+
+    world.pending.faults.meanwhile("claim", faster)
+    await timer(world)
+
+    assert len(world.pending.rows) == 1
+    assert world.login.living(alice.user) == 2
+
+
+async def test_of_several_the_one_with_a_connection_is_kept_and_the_others_revoked(
+    world: World, alice: Caller
+) -> None:
+    codes = [await world.consented(alice, FABRIKAM_ORG) for _ in range(3)]
+    world.pending.faults.plan("delete", StorageFailedError)
+    await world.services.complete_connection(alice, codes[1])
+    assert len(world.pending.rows) == 3
+
+    await timer(world, minutes=15)
+
+    assert world.pending.rows == {}
+    assert world.login.living(alice.user) == 2
+    assert await world.services.list_flows(alice, FABRIKAM_ORG)
+
+
+async def test_a_colleagues_connection_is_no_reason_to_keep_it(world: World, alice: Caller) -> None:
+    bob = await world.signed_in("bob")
+    bobs = (await world.connect(bob)).connection
+    completion = await world.consented(alice)
+    world.connections.rows[bob.tenant, bobs.row_key] = replace(bobs, consent=completion.digest)
+
+    await timer(world, minutes=10)
+
+    assert world.pending.rows == {}
+    assert world.login.living(alice.user) == 1
+
+
+# --- the journal ---------------------------------------------------------------------------------
+
+
+async def journal_of(
+    world: World, caller: Caller, *, connected: bool = True, generation: int = 2
+) -> JournalledGrant:
+    """A refreshed grant in the journal; its row waits for it, or (not `connected`) is gone."""
+    (row,) = (one for one in world.connections.rows.values() if one.user == caller.user)
+    grant = await world.login.refresh(await world.grants.open(row.place, row.sealed_grant))
+    entry = JournalledGrant(
+        tenant=row.tenant,
+        user=row.user,
+        org=row.org,
+        consent=row.consent,
+        generation=generation,
+        sealed_grant=await world.grants.seal(row.place, grant),
+        written_at=world.clock(),
+    )
+    await GrantJournal(backups=world.backups).write(entry)
+    key = (row.tenant, row.row_key)
+    if connected:
+        lease_until = world.clock() + timedelta(seconds=90)
+        world.connections.rows[key] = replace(row, lease_holder="dead", lease_until=lease_until)
+    else:
+        del world.connections.rows[key]
+    return entry
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(-1, True), (0, False)], ids=["t-1s", "t"])
+async def test_a_journalled_grant_is_let_alone_for_two_minutes(
+    world: World, alice: Caller, seconds: int, is_kept: bool
+) -> None:
+    await journal_of(world, alice)
+    world.clock.move(minutes=2, seconds=seconds)
+
+    await timer(world)
+
+    assert bool(world.backups.files) is is_kept
+    (row,) = world.connections.rows.values()
+    assert row.generation == 2 - is_kept
+    assert world.login.living(alice.user) == 1
+
+
+async def test_one_whose_connection_is_gone_is_revoked(world: World, alice: Caller) -> None:
+    await journal_of(world, alice, connected=False)
+
+    await timer(world, minutes=5)
+
+    assert (world.backups.files, world.login.living(alice.user)) == ({}, 0)
+
+
+async def test_one_that_is_written_long_ago_is_forgotten_and_the_connection_lives(
+    world: World, alice: Caller
+) -> None:
+    entry = await journal_of(world, alice)
+    ((key, row),) = world.connections.rows.items()
+    world.connections.rows[key] = replace(
+        row, generation=2, sealed_grant=entry.sealed_grant, lease_holder=None, lease_until=None
+    )
+
+    await timer(world, minutes=5)
+
+    assert (world.backups.files, world.login.living(alice.user)) == ({}, 1)
+
+
+async def test_one_of_an_earlier_consent_is_revoked_and_the_new_connection_lives(
+    world: World, alice: Caller
+) -> None:
+    await journal_of(world, alice)
+    await world.connect(alice)
+    assert world.login.living(alice.user) == 2
+
+    await timer(world, minutes=5)
+
+    assert (world.backups.files, world.login.living(alice.user)) == ({}, 1)
+    assert await world.services.list_flows(alice, CONTOSO_ORG)
+
+
+async def test_one_whose_connection_has_ended_is_revoked(world: World, alice: Caller) -> None:
+    await journal_of(world, alice)
+    ((key, row),) = world.connections.rows.items()
+    world.connections.rows[key] = replace(row, health=Health.EXPIRED, sealed_grant=b"")
+
+    await timer(world, minutes=5)
+
+    assert (world.backups.files, world.login.living(alice.user)) == ({}, 0)
+
+
+async def test_one_that_cannot_be_revoked_goes_to_the_outbox(world: World, alice: Caller) -> None:
+    await journal_of(world, alice, connected=False)
+    world.login.faults.plan("revoke", SalesforceUnavailableError)
+
+    await timer(world, minutes=5)
+    assert (world.backups.files, len(world.outbox.rows)) == ({}, 1)
+    await timer(world, minutes=5)
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+
+
+async def test_one_that_can_be_neither_revoked_nor_put_into_the_outbox_stays(
+    world: World, alice: Caller
+) -> None:
+    """Forgotten, it would live on at Salesforce, and nobody would know of it."""
+    await journal_of(world, alice, connected=False)
+    world.login.faults.plan("revoke", SalesforceUnavailableError)
+    world.outbox.faults.plan("put", StorageFailedError)
+
+    await timer(world, minutes=5)
+    assert len(world.backups.files) == 1
+    await timer(world, minutes=5)
+
+    assert (world.backups.files, world.login.living(alice.user)) == ({}, 0)
+
+
+async def test_one_whose_seal_is_broken_is_forgotten(world: World, alice: Caller) -> None:
+    """It never opens: kept, it would be an alarm every five minutes, for ever."""
+    entry = await journal_of(world, alice, connected=False)
+    broken = replace(entry, sealed_grant=entry.sealed_grant[:-1] + b"\0")
+    await GrantJournal(backups=world.backups).write(broken)
+
+    await timer(world, minutes=5)
+
+    assert world.backups.files == {}
+
+
+async def test_one_entry_that_fails_holds_up_no_other(
+    world: World, alice: Caller, told: Told
+) -> None:
+    mallory = await world.signed_in("mallory")
+    await world.connect(mallory)
+    for caller in (alice, mallory):
+        await journal_of(world, caller, connected=False)
+    world.connections.faults.plan("load", StorageFailedError)
+
+    await timer(world, minutes=5)
+
+    assert len(world.backups.files) == 1
+    assert [one["step"] for one in told("dependency_failed")] == ["journal"]
+    await timer(world, minutes=5)
+    assert world.backups.files == {}
+
+
+async def test_one_entry_that_cannot_be_read_holds_up_no_other(world: World, alice: Caller) -> None:
+    entry = await journal_of(world, alice, connected=False)
+    world.backups.files[f"journal/{entry.tenant}/{entry.user}/00d000000000000aaa.json"] = b"{"
+
+    await timer(world, minutes=5)
+
+    assert world.login.living(alice.user) == 0
+
+
+async def test_a_journal_that_is_away_is_told_and_what_else_there_is_gets_done(
+    world: World, alice: Caller, told: Told
+) -> None:
+    await discarded(world, alice)
+    world.backups.faults.plan("names", StorageFailedError)
+
+    await timer(world, minutes=5)
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+    assert [one["step"] for one in told("dependency_failed")] == ["revocation_worker"]
