@@ -35,7 +35,13 @@ FILES: Final = (
     "shared/crypto/tenant_vault.py",
     "shared/usecases/refresh_grant.py",
 )
-TESTS: Final = ("tests/crypto", "tests/usecases/test_refresh_grant.py")
+TESTS: Final = (
+    "tests/crypto",
+    *(
+        str(file.relative_to(ROOT))
+        for file in sorted(ROOT.glob("tests/usecases/test_refresh_*.py"))
+    ),
+)
 """Those that need no other process: a changed function is tried in a second or two."""
 SLOW: Final = ("tests/crypto/test_wycheproof.py",)
 """Left out: it takes longer than all the others, and kills nothing that they do not."""

@@ -166,8 +166,9 @@ def _verdict(work: Work, tried: Tried) -> str:
 def _wrong_endings(tried: Tried) -> Iterator[str]:
     if tried.kill is not None and not tried.ended.was_killed:
         yield "was not killed there"
-    if tried.kill is None and (tried.ended.code or any(map(is_refused, tried.ended.result))):
-        yield f"failed undisturbed: {tried.ended.result}"
+    told = tried.ended.result or []
+    if tried.kill is None and (tried.ended.code or any(map(is_refused, told))):
+        yield f"failed undisturbed: {told}"
 
 
 def _wrong_answers(work: Work, tried: Tried) -> Iterator[str]:

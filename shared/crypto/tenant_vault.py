@@ -161,14 +161,16 @@ class TenantVault:
         return envelope.open_envelope(await self._key(place.tenant, version), place, sealed)
 
     async def _key(self, tenant: TenantId, version: int) -> bytes:
-        """Raises KeyVaultFailedError if there is no such key, or no more."""
+        """Raises KeyVaultFailedError if the tenant has no keys, or none any more; SealBrokenError
+        if it has others: what names this one is not the tenant's."""
         key = (await self._known(tenant)).keys.get(version)
         if key is None:  # made by another instance a moment ago?
             self._existing.forget(tenant)
-            key = (await self._known(tenant)).keys.get(version)
+            known = (await self._known(tenant)).keys
+            key = known.get(version)
         if key is None:
             self._opened.forget((tenant, version))
-            raise KeyVaultFailedError
+            raise SealBrokenError if known else KeyVaultFailedError
         return await self._opened.get((tenant, version), lambda: self._unwrap(key))
 
     async def _known(self, tenant: TenantId) -> _Known:

@@ -39,6 +39,7 @@ from shared.ports import (
     Vault,
 )
 from shared.telemetry.events import event
+from shared.usecases.change_settings import KEY_LEASE
 from shared.usecases.deletion_ledger import DeletionLedger
 from shared.usecases.fence import Fence
 from shared.usecases.revoke_grants import Revocation, RevokeGrants
@@ -122,9 +123,10 @@ class CarryOutDeletion:
         if deletion.scope is DeletionScope.USER:
             await self.erasure.delete(deletion.subject)
             return deletion.moved_to(DeletionState.DELETED, self.clock())
-        backup_until = await self.leases.held_until(deletion.tenant, BACKUP_LEASE)
-        if backup_until is not None and backup_until > self.clock():
-            return None  # a backup is under way, and must not write behind our back
+        for lease in (BACKUP_LEASE, KEY_LEASE):
+            until = await self.leases.held_until(deletion.tenant, lease)
+            if until is not None and until > self.clock():
+                return None  # a backup or a new key is under way: nothing behind our back
         await self.erasure.delete(deletion.subject)
         keys = await self.tenant_keys.all(deletion.tenant)
         named = tuple(f"v{key.version} (wrapped by {key.kek_id})" for key in keys)

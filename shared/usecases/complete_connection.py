@@ -108,6 +108,8 @@ class CompleteConnection:
         fresh = replace(fresh, sealed_grant=await self.grants.seal(fresh.place, grant))
         for _ in range(_ATTEMPTS):
             old = await self.connections.load(caller.tenant, caller.user, grant.org)
+            if old is not None and old.consent == fresh.consent:
+                return old, None  # written by the try before, whose answer said otherwise
             discarded = None if old is None or _is_over(old) else DiscardedGrant.of(old, now)
             try:
                 if old is None:

@@ -34,10 +34,13 @@ class Disconnect:
 
     async def _forget(self, caller: Caller, org: OrgId) -> DiscardedGrant | None:
         """What is to be revoked; None if Salesforce ended it before."""
+        discarded = None
         for _ in range(_ATTEMPTS):
             connection = await self.connections.load(caller.tenant, caller.user, org)
-            if connection is None:
+            if connection is None and discarded is None:
                 raise NotFoundError
+            if connection is None:  # written by the try before, whose answer said otherwise
+                return discarded
             if connection.health in (Health.EXPIRED, Health.REVOKED):
                 if await self.connections.delete(connection):
                     return None

@@ -16,7 +16,7 @@ from shared.errors import (
     TenantNotAllowedError,
 )
 from shared.limits import RateLimit
-from shared.model import Grant, OneTimeCode, Pending, PendingKind, TenantId, pending_place
+from shared.model import Grant, OneTimeCode, Pending, PendingKind, Tenant, TenantId, pending_place
 from shared.ports import Clock, PendingStore, SalesforceLogin, TenantStore, Vault
 from shared.secret import Secret
 from shared.telemetry.events import event
@@ -100,22 +100,23 @@ class FinishConnection:
             raise InvalidStateError
         if code is NoCode.DENIED:
             raise SalesforceForbiddenError  # the user, or an administrator's policy, said no
+        tenant = await self._tenant(taken)  # before the code is spent: after it, nothing may fail
         grant = await self.login.redeem_code(
             asked["login_host"], code=code, verifier=Secret(asked["verifier"])
         )
         try:
-            await self._require_allowed(taken, grant)
+            if not tenant.settings.allows(grant.org):
+                raise OrgNotAllowedError
             return await self._keep(taken, grant)
         except FlowRunnerError:
             await self.revocations.discard(grant, taken.tenant, taken.user)  # nobody can claim it
             raise
 
-    async def _require_allowed(self, taken: Pending, grant: Grant) -> None:
+    async def _tenant(self, taken: Pending) -> Tenant:
         tenant = await self.tenants.load(taken.tenant)
         if tenant is None or not tenant.is_active:
             raise TenantNotAllowedError
-        if not tenant.settings.allows(grant.org):
-            raise OrgNotAllowedError
+        return tenant
 
     async def _keep(self, taken: Pending, grant: Grant) -> OneTimeCode:
         completion = OneTimeCode.new(taken.tenant)

@@ -20,7 +20,7 @@ from shared.telemetry.events import event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantJournal:
-    """One entry for each connection. Raises StorageFailedError while the store is away.
+    """One entry for each consent. Raises StorageFailedError while the store is away.
 
     A file that cannot be read is told, and is no entry: it must hold up neither the timer, nor a
     deletion, nor a refresh, which without it asks Salesforce. Deletions take it away by its name.
@@ -39,13 +39,16 @@ class GrantJournal:
         await self.backups.put(_name_of(entry), json.dumps(content).encode())
 
     async def read(self, row: Connection) -> JournalledGrant | None:
-        """What was journalled for this connection, whatever it continues."""
-        name = journal_name(row.tenant, row.user, row.org)
-        found = await self._entries([name])
+        """What was journalled for this consent, whatever it continues."""
+        name = journal_name(row.tenant, row.user, row.org, row.consent)
+        found, _ = await self._entries([name])
         return found[0] if found else None
 
-    async def of_subject(self, subject: DataSubject | None) -> Sequence[JournalledGrant]:
-        """The entries of a user or a tenant; without a subject, all there are."""
+    async def of_subject(
+        self, subject: DataSubject | None
+    ) -> tuple[Sequence[JournalledGrant], int]:
+        """The entries of a user or a tenant, without a subject all there are; and how many cannot
+        be read."""
         folder = (
             journal_folder() if subject is None else journal_folder(subject.tenant, subject.user)
         )
@@ -54,7 +57,7 @@ class GrantJournal:
     async def forget(self, entry: JournalledGrant) -> None:
         await self.backups.delete(_name_of(entry))
 
-    async def _entries(self, names: Sequence[str]) -> Sequence[JournalledGrant]:
+    async def _entries(self, names: Sequence[str]) -> tuple[Sequence[JournalledGrant], int]:
         found: list[JournalledGrant] = []
         unreadable = 0
         for name in names:
@@ -66,11 +69,11 @@ class GrantJournal:
                 unreadable += 1
         if unreadable:
             event("row_unreadable", count=unreadable, step="journal")
-        return found
+        return found, unreadable
 
 
 def _name_of(entry: JournalledGrant) -> str:
-    return journal_name(entry.tenant, entry.user, entry.org)
+    return journal_name(entry.tenant, entry.user, entry.org, entry.consent)
 
 
 def _entry(name: str, content: bytes) -> JournalledGrant | None:

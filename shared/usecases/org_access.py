@@ -85,6 +85,7 @@ class OrgAccess:
             if self._refused.peek(key) == access.generation:
                 raise  # it was refused when it was fresh: not a matter of its age
             answer = await self._again(key, access.generation, use)
+        self._refused.forget(key)
         await self._note_use(key)
         return answer
 
@@ -115,7 +116,9 @@ class OrgAccess:
 
     def forget(self, caller: Caller, org: OrgId) -> None:
         """The connection is new, or no more: what is in memory is out of date."""
-        self._opened.forget((caller.tenant, caller.user, org))
+        key = (caller.tenant, caller.user, org)
+        self._opened.forget(key)
+        self._refused.forget(key)
 
     async def _open(self, caller: Caller, org: OrgId) -> Access:
         row = usable(await self.connections.load(caller.tenant, caller.user, org))

@@ -54,7 +54,9 @@ _LAST_WRITE = timedelta(seconds=20)
 """With less left of the lease, no further write is begun: it might outlive the lease."""
 _PAUSE_SECONDS = 1.0
 _WRITE_ATTEMPTS = 10
-_BEFORE_JOURNAL = 3
+_TO_THE_JOURNAL = range(3, 1_000, 2)
+"""Which attempts to keep a grant go to the journal: every other one, once the tables have failed
+three times."""
 _JOURNAL_SECONDS = 10.0
 
 
@@ -132,7 +134,7 @@ class RefreshGrant:
             return None  # whatever it is, no refresh of ours wrote it
         written = await self._write(leased, self._committed(leased, entry.sealed_grant))
         if written is None:
-            return await self._superseded(leased, new, entry.sealed_grant)
+            raise RefreshInProgressError  # somebody has taken over, and finds the entry, too
         with suppress(StorageFailedError):  # else the timer takes it away
             await self.journal.forget(entry)
         return access_of(written, new)
@@ -203,23 +205,24 @@ class RefreshGrant:
         copy there is. What the tables do not take after some tries, the journal takes."""
         until = (leased.lease_until or self.clock()) - _LAST_WRITE
         sealed, attempts = None, 0
-        while True:
+        while attempts == 0 or self.clock() < until:
             try:
                 sealed = sealed or await self.grants.seal(leased.place, new)
-                if attempts >= _BEFORE_JOURNAL and await self._is_journalled(leased, sealed):
-                    return access_of(replace(leased, generation=leased.generation + 1), new)
-                written = await self._write(leased, self._committed(leased, sealed))
-                if written is None:
+                if attempts in _TO_THE_JOURNAL:
+                    await self._journal(leased, sealed)
+                    written = replace(leased, generation=leased.generation + 1)
+                elif (row := await self._write(leased, self._committed(leased, sealed))) is None:
                     return await self._superseded(leased, new, sealed)
-            except (StorageFailedError, KeyVaultFailedError) as exc:
+                else:
+                    written = row
+            except (StorageFailedError, KeyVaultFailedError):
                 attempts += 1
-                if self.clock() >= until:
-                    alarm("grant_lost", tenant=leased.tenant, user=leased.user, step="commit")
-                    raise StorageFailedError from exc
                 await self.sleep(min(0.2 * 2**attempts, 5.0))
             else:
                 event("grant_refreshed", tenant=leased.tenant, user=leased.user)
                 return replace(access_of(written, new), is_fresh=True)
+        alarm("grant_lost", tenant=leased.tenant, user=leased.user, step="commit")
+        raise StorageFailedError
 
     def _committed(self, leased: Connection, sealed: bytes) -> Callable[[Connection], Connection]:
         now = self.clock()
@@ -233,9 +236,9 @@ class RefreshGrant:
             ended_at=None,
         )
 
-    async def _is_journalled(self, leased: Connection, sealed: bytes) -> bool:
+    async def _journal(self, leased: Connection, sealed: bytes) -> None:
         """The lease stays, and lapses: until then nobody asks Salesforce, and then the journal is
-        read first."""
+        read first. Raises StorageFailedError."""
         entry = JournalledGrant(
             tenant=leased.tenant,
             user=leased.user,
@@ -248,10 +251,9 @@ class RefreshGrant:
         try:
             async with asyncio.timeout(_JOURNAL_SECONDS):
                 await self.journal.write(entry)
-        except (StorageFailedError, TimeoutError):
-            return False
+        except TimeoutError as exc:
+            raise StorageFailedError from exc
         alarm("grant_journalled", tenant=leased.tenant, user=leased.user)
-        return True
 
     async def _superseded(self, leased: Connection, new: Grant, sealed: bytes) -> Access:
         """The row is ours no more: written already (and the answer was lost), newer, or gone.
@@ -269,7 +271,11 @@ class RefreshGrant:
         return await self._by_another(leased)
 
     async def _by_another(self, leased: Connection) -> Access:
+        """What somebody else has made of the row. Raises SalesforceUnavailableError while they are
+        still at it: what is there is the stale access."""
         row = usable(await self.connections.load(leased.tenant, leased.user, leased.org))
+        if (row.consent, row.generation) == (leased.consent, leased.generation):
+            raise SalesforceUnavailableError
         return await self._opened(row)
 
     async def _write(

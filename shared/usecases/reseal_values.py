@@ -29,8 +29,9 @@ class _Outcome(StrEnum):
 @dataclass(slots=True, kw_only=True)
 class Resealed:
     """What a pass has done. `lost`: somebody else wrote the row meanwhile, or deleted it; the next
-    pass looks again. `broken`: does not open, and never will."""
+    pass looks again. `broken`: does not open. `newest`: there was nothing to do."""
 
+    newest: int = 0
     resealed: int = 0
     lost: int = 0
     broken: int = 0
@@ -38,8 +39,13 @@ class Resealed:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing that opens is sealed by an older key."""
-        return self.is_whole and not self.resealed and not self.lost
+        """Whether nothing that opens is sealed by an older key.
+
+        Where most values do not open, it is their key that is broken, perhaps another tenant's in
+        its place. It may be mended, and then they open: so that is not clean.
+        """
+        is_the_key = self.broken > self.newest
+        return self.is_whole and not self.resealed and not self.lost and not is_the_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +86,7 @@ class ResealValues:
                 outcomes = await asyncio.gather(
                     *(self._one(value, version) for value in some), return_exceptions=True
                 )
+                done.newest += outcomes.count(_Outcome.NEWEST)
                 done.resealed += outcomes.count(_Outcome.RESEALED)
                 done.lost += outcomes.count(_Outcome.LOST)
                 done.broken += outcomes.count(_Outcome.BROKEN)

@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import FlowRunnerError, SealBrokenError, UpstreamError
+from shared.errors import FlowRunnerError, SealBrokenError
 from shared.model import DiscardedGrant, Grant, TenantId, UserId, grant_place
 from shared.ports import Clock, RevocationOutbox, SalesforceLogin
 from shared.telemetry.events import event
 from shared.usecases.sealed_grants import SealedGrants
 
 _PATIENCE: Final = 5.0
-"""Seconds that somebody who has disconnected waits for an org: the outbox has more time."""
+"""Seconds that somebody who has disconnected waits for all of it: the outbox has more time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,34 +32,42 @@ class Revocations:
             return False
         return True
 
-    async def discard(self, grant: Grant, tenant: TenantId, user: UserId) -> None:
-        """End a grant that is in nobody's hands but ours. Raises nothing expected."""
+    async def discard(self, grant: Grant, tenant: TenantId, user: UserId) -> bool:
+        """End a grant that is in nobody's hands but ours, or see to it that the timer does.
+
+        False where neither can be done: the user is being deleted, or nothing works at all. Raises
+        nothing expected.
+        """
         if await self.try_now(grant, tenant, user):
-            return
+            return True
         try:
             sealed = await self.grants.seal(grant_place(tenant, user, grant.org), grant)
             entry = DiscardedGrant.new(tenant, user, grant.org, sealed=sealed, now=self.clock())
             await self.outbox.put(entry)
-        except FlowRunnerError as exc:  # the user is being deleted, or nothing works at all
+        except FlowRunnerError as exc:
             event("revocation_failed", tenant=tenant, user=user, code=exc.code)
+            return False
+        return True
 
     async def work_off(self, entry: DiscardedGrant) -> bool:
         """Revoke what is in the outbox, and take it out: whether that was done.
 
-        One that does not open never will, and cannot be revoked. Raises nothing expected: the entry
-        stays, and is tried again.
+        One that does not open never will, and cannot be revoked. Raises nothing expected: what was
+        not done stays in the outbox.
         """
         try:
-            grant = await self.grants.open(entry.place, entry.sealed_grant)
-            if not await self.try_now(grant, entry.tenant, entry.user):
-                return False
-        except SealBrokenError:
+            async with asyncio.timeout(self.seconds):
+                await self._revoke(entry)
+                await self.outbox.delete(entry)
+        except (FlowRunnerError, TimeoutError):
             event("revocation_failed", tenant=entry.tenant, user=entry.user)
-        except UpstreamError as exc:  # the tenant's key is away
-            event("revocation_failed", tenant=entry.tenant, user=entry.user, code=exc.code)
-            return False
-        try:
-            await self.outbox.delete(entry)
-        except UpstreamError:
             return False
         return True
+
+    async def _revoke(self, entry: DiscardedGrant) -> None:
+        try:
+            grant = await self.grants.open(entry.place, entry.sealed_grant)
+        except SealBrokenError:
+            event("revocation_failed", tenant=entry.tenant, user=entry.user)
+        else:
+            await self.login.revoke(grant)

@@ -69,7 +69,15 @@ class RevokeGrants:
         waiting, unreadable_waiting = await self.pending.of_subject(deletion.subject)
         discarded, unreadable_discarded = await self.outbox.of_subject(deletion.subject)
         connected, unreadable = await self.connections.of_subject(deletion.subject)
-        journalled = await self.journal.of_subject(deletion.subject)
+        journalled, unreadable_journalled = await self.journal.of_subject(deletion.subject)
+        continued = {
+            row.row_key: entry
+            for row in connected
+            for entry in journalled
+            if (entry.user, entry.org) == (row.user, row.org) and entry.continues(row)
+        }
+        left = [entry for entry in journalled if entry not in continued.values()]
+        kept = [row for row in connected if not _has_lapsed(row)]
         everything: list[Callable[[], Awaitable[Revocation]]] = [
             *(
                 lambda row=row: self._parked(row)
@@ -77,8 +85,11 @@ class RevokeGrants:
                 if row.kind is PendingKind.PARKED
             ),
             *(lambda row=row: self._discarded(row) for row in discarded),
-            *(lambda row=row: self._journalled(row) for row in journalled),
-            *(lambda row=row: self._connection(row, deletion.id) for row in connected),
+            *(lambda row=row: self._journalled(row) for row in left),
+            *(
+                lambda row=row: self._connection(row, deletion.id, continued.get(row.row_key))
+                for row in kept
+            ),
         ]
         secrets.SystemRandom().shuffle(everything)
         until = self.monotonic() + _BUDGET.total_seconds()
@@ -89,7 +100,7 @@ class RevokeGrants:
                 return Revocation.LATER if self.monotonic() >= until else await revoke()
 
         outcomes = await asyncio.gather(*(limited(revoke) for revoke in everything))
-        lost = unreadable_waiting + unreadable_discarded + unreadable
+        lost = unreadable_waiting + unreadable_discarded + unreadable_journalled + unreadable
         return [*outcomes, *[Revocation.UNCERTAIN] * lost]
 
     async def _parked(self, row: Pending) -> Revocation:
@@ -101,7 +112,10 @@ class RevokeGrants:
     async def _journalled(self, row: JournalledGrant) -> Revocation:
         return await self._revoke(row.place, row.sealed_grant)
 
-    async def _connection(self, row: Connection, holder: str) -> Revocation:
+    async def _connection(
+        self, row: Connection, holder: str, continued: JournalledGrant | None
+    ) -> Revocation:
+        """With a journalled grant that continues the row's, that one is alive, and no other."""
         if not row.sealed_grant:
             return Revocation.REVOKED
         now = self.clock()
@@ -118,9 +132,12 @@ class RevokeGrants:
         )
         if leased is None:
             return Revocation.LATER
-        outcome = await self._revoke(
-            leased.place, leased.sealed_grant, is_uncertain=leased.answer_lost
-        )
+        if continued is not None:
+            outcome = await self._revoke(continued.place, continued.sealed_grant)
+        else:
+            outcome = await self._revoke(
+                leased.place, leased.sealed_grant, is_uncertain=leased.answer_lost
+            )
         if outcome is not Revocation.REVOKED:
             return outcome
         marked = replace(
@@ -140,3 +157,8 @@ class RevokeGrants:
         except UpstreamError:
             return Revocation.LATER
         return Revocation.REVOKED if was_alive or not is_uncertain else Revocation.UNCERTAIN
+
+
+def _has_lapsed(row: Connection) -> bool:
+    """Whether its grant was taken from it when it lapsed, and so is in the outbox or over."""
+    return row.health is Health.EXPIRED and not row.sealed_grant

@@ -60,7 +60,7 @@ class WorkOffRevocations:
         secrets.SystemRandom().shuffle(found)
         await go_through(found, self._tenant, clock=self.monotonic)
         try:
-            entries = await self.journal.of_subject(None)
+            entries, _ = await self.journal.of_subject(None)  # which tells of unreadable ones
         except UpstreamError as exc:
             alarm("dependency_failed", step="revocation_worker", code=exc.code)
             return
@@ -114,15 +114,15 @@ class WorkOffRevocations:
         connected = await self.connections.of_user(row.tenant, row.user)
         is_connected = any(each.consent == row.digest for each in connected)
         is_given_up = row.expires_at + PARKED_PATIENCE <= now
-        if is_connected or await self._is_revoked(row) or is_given_up:
+        if is_connected or await self._is_discarded(row) or is_given_up:
             await self.pending.delete(row)
 
-    async def _is_revoked(self, row: Pending) -> bool:
+    async def _is_discarded(self, row: Pending) -> bool:
         try:
             grant = await self.grants.open(row.place, row.sealed)
         except SealBrokenError:
             return True  # it never opens
-        return await self.revocations.try_now(grant, row.tenant, row.user)
+        return await self.revocations.discard(grant, row.tenant, row.user)
 
     async def _journalled(self, entry: JournalledGrant) -> None:
         """Where the connection still waits for it, a refresh adopts it; else it is in nobody's
@@ -136,9 +136,15 @@ class WorkOffRevocations:
                     entry.tenant, entry.user, entry.org, stale_generation=row.generation
                 )
                 return
-            if row is None or not entry.is_written(row):
-                grant = await self.grants.open(entry.place, entry.sealed_grant)
-                await self.revocations.discard(grant, entry.tenant, entry.user)
-            await self.journal.forget(entry)
+            if (row is not None and entry.is_written(row)) or await self._is_off_the_journal(entry):
+                await self.journal.forget(entry)
         except FlowRunnerError as exc:
             alarm("dependency_failed", tenant=entry.tenant, step="journal", code=exc.code)
+
+    async def _is_off_the_journal(self, entry: JournalledGrant) -> bool:
+        """Whether the grant, which is in nobody's hands, is revoked or in the outbox."""
+        try:
+            grant = await self.grants.open(entry.place, entry.sealed_grant)
+        except SealBrokenError:
+            return True  # it never opens
+        return await self.revocations.discard(grant, entry.tenant, entry.user)

@@ -30,8 +30,10 @@ import shared.storage.connections
 import shared.storage.erasure
 import shared.storage.gates
 import shared.storage.leases
+import shared.storage.outbox
 import shared.storage.pending
 import shared.storage.runs
+import shared.storage.sealed_values
 import shared.storage.sweeper
 import shared.storage.tenant_keys
 import shared.storage.tenants

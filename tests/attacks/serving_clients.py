@@ -28,16 +28,13 @@ class Tally:
     done: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
-    under_way: dict[int, float] = field(default_factory=dict)
-    """When each client began what it is doing now, by the monotonic clock."""
+    under_way: dict[int, asyncio.Event] = field(default_factory=dict)
+    """What each client is doing now; set when it is over."""
 
-    async def drained(self, began_before: float) -> None:
-        """Wait until everything is over that began before that time."""
-        while any(began < began_before for began in self.under_way.values()):
-            await self._ended()
-
-    async def _ended(self) -> None:
-        await asyncio.sleep(0.1)
+    async def drained(self) -> None:
+        """Wait until everything is over that is under way now."""
+        for over in list(self.under_way.values()):
+            await over.wait()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +45,6 @@ class Client:
     services: Services
     outside: ports.Outside
     tally: Tally
-    kept: dict[Place, tuple[bytes, bytes]] = field(default_factory=dict)
-    """What it has sealed and still has to open, as if it had read it a moment ago."""
 
     async def work(self, until: Callable[[], bool]) -> None:
         works: Mapping[str, Callable[[], Awaitable[None]]] = {
@@ -61,12 +56,13 @@ class Client:
         }
         while not until():
             name, work = random.choice(list(works.items()))  # noqa: S311 - which is all the same
-            self.tally.under_way[id(self)] = began = time.monotonic()
+            self.tally.under_way[id(self)] = over = asyncio.Event()
+            began = time.monotonic()
             try:
                 await work()
             except Exception as exc:  # noqa: BLE001 - every failure counts
                 self.tally.failed[f"{name}: {type(exc).__name__} {exc}"] += 1
-            del self.tally.under_way[id(self)]
+            over.set()
             self.tally.done[name] += 1
             self.tally.slowest = max(self.tally.slowest, time.monotonic() - began)
             await asyncio.sleep(2 * random.random())  # noqa: S311 - two cores serve everything

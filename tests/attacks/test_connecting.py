@@ -187,12 +187,16 @@ async def test_O07_nothing_of_an_error_callback_comes_back(
         {"error": "access_denied", "error_description": text},
         {"error": text},
         {"error": text, "code": text},
-        {"error": "access_denied", "error_uri": text, "code": "x"},
+        {"error": "access_denied", "error_uri": text, "code": "the right one"},
         {"error_description": text},
     ):
         browser, back = await left(world, "alice", **body)
 
-        response = await browser.come_back(state=back.state, **params)
+        sent = {
+            name: back.code.reveal() if value == "the right one" else value
+            for name, value in params.items()
+        }
+        response = await browser.come_back(state=back.state, **sent)
 
         told = response.get_body().decode() + "".join(
             f"{name}: {value}" for name, value in response.headers.items()

@@ -190,7 +190,7 @@ async def test_d04_killed_after_any_request_a_deletion_is_finished_by_the_next_w
     assert sorted(swept.killed) == [*range(1, min(swept.survived))]
     assert {*swept.killed.values()} == KINDS
     endings = endings_by_org(control)
-    assert endings[org] == {None: 2}
+    assert endings[org] == {None: 3}
     alive = [
         leaver
         for leaver in swept.leavers

@@ -21,7 +21,7 @@ from local.addin import AddIn
 from local.demo import FLOW
 from local.stack_info import StackInfo
 from shared.crypto import envelope
-from shared.errors import SealBrokenError
+from shared.errors import KeyVaultFailedError, SealBrokenError
 from shared.model import Connection, Place, UserId, WrappedKey
 from tests.attacks.azurite_rows import AzuriteRows
 from tests.attacks.places import Places
@@ -219,8 +219,7 @@ async def test_C03_no_part_of_a_grant_opens_and_each_attempt_is_an_alarm(
     world, sealed = scene
     place, value = next((p, v) for p, v in sealed.items() if p.table == "connections")
     pieces = [value[:length] for length in range(len(value))]
-    pieces += [value[start:] for start in range(1, len(value))]
-    pieces += [value[:5] + value[5 + gone :] for gone in range(1, 13)]  # of the nonce
+    pieces += [value[:5] + value[5 + gone :] for gone in range(1, len(value) - 5)]
     alarms()
 
     for piece in pieces:
@@ -228,6 +227,9 @@ async def test_C03_no_part_of_a_grant_opens_and_each_attempt_is_an_alarm(
             await world.vault.open(place, piece)
 
     assert [alarm["event"] for alarm in alarms()] == ["seal_broken"] * len(pieces)
+    for start in range(1, len(value)):  # whose first bytes may, by chance, name some other key
+        with pytest.raises(KeyVaultFailedError):
+            await world.vault.open(place, value[start:])
 
 
 @pytest.mark.parametrize("length", [8, 11, 13, 16, 128])

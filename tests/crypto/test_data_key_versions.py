@@ -147,10 +147,12 @@ async def test_what_the_newest_key_sealed_is_left_as_it_is(rig: Rig) -> None:
     [
         pytest.param(b"", id="empty"),
         pytest.param(envelope.seal(bytes(32), FIRST, place(), PLAIN), id="another-key"),
-        pytest.param(envelope.seal(bytes(32), 5, place(), PLAIN), id="a-version-that-never-was"),
+        pytest.param(envelope.seal(bytes(32), 5, place(), PLAIN), id="below-the-floor"),
+        pytest.param(envelope.seal(bytes(32), FIRST + 5, place(), PLAIN), id="no-such-version"),
     ],
 )
 async def test_what_does_not_open_is_not_sealed_anew(rig: Rig, sealed: bytes) -> None:
+    await rig.add_version(FIRST + 1_000, bytes(range(32)))
     version = await rig.vault.add_key(TENANT, by=None)
 
     with pytest.raises(SealBrokenError):

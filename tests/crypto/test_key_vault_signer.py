@@ -139,12 +139,12 @@ async def test_a_version_that_is_not_shown_is_left_out_with_an_alarm(
 ) -> None:
     caplog.set_level(logging.INFO, "flowrunner")
     hidden = newest_in(vault)
-    shown = await rotated(vault)
+    shown = [await rotated(vault), await rotated(vault)]
     hidden.attributes.enabled = False
 
-    (published,) = await vault.signer().public_keys()
+    published = await vault.signer().public_keys()
 
-    assert published["kid"] == kid_of(shown)
+    assert [jwk["kid"] for jwk in published] == [kid_of(one) for one in reversed(shown)]
     (record,) = [one for one in caplog.records if one.name == "flowrunner"]
     assert record.levelname == "ERROR"
     assert json.loads(record.getMessage()) == {
@@ -153,13 +153,15 @@ async def test_a_version_that_is_not_shown_is_left_out_with_an_alarm(
     }
 
 
-@pytest.mark.parametrize("status", [401, 429, 500])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("status", 401), ("status", 429), ("status", 500), ("reset_before", 0)]
+)
 async def test_a_vault_in_trouble_publishes_nothing_at_all(
-    vault: SimulatedVault, status: int
+    vault: SimulatedVault, kind: str, value: float
 ) -> None:
-    """Trouble begins when the versions have been listed: after the challenge and the list."""
+    """Trouble begins after the challenge, the list, and the first of two versions."""
     await rotated(vault)
-    vault.misbehave("status", status, after=2)
+    vault.misbehave(kind, value, after=3)
 
     with pytest.raises(KeyVaultFailedError):
         await vault.signer().public_keys()

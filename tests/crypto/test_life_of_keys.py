@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -12,7 +13,7 @@ from shared.crypto.tenant_vault import TenantVault
 from shared.errors import KeyVaultFailedError, SealBrokenError
 from shared.model import Place, TenantId
 from tests.attacks.stores import CountedFaults
-from tests.fakes import NOON, FakeClock
+from tests.fakes import NOON, FakeClock, World
 from tests.fakes.keys import LocalKeyWrapper
 from tests.fakes.stores import MemoryTenantKeyStore
 
@@ -89,6 +90,19 @@ async def test_a_broken_seal_is_an_alarm_that_names_the_tenant(rig: Rig, told: T
         await rig.vault.open(PLACE, sealed[:-1])
 
     assert told() == [("ERROR", {"event": "seal_broken", "tenant": TENANT})]
+
+
+async def test_sealing_below_the_floor_is_an_alarm_that_names_the_tenant(told: Told) -> None:
+    """The newest key was taken away."""
+    world = World()
+    tenant = (await world.signed_in("alice")).tenant
+    await world.tenant_keys.raise_floor(tenant, 2**31)
+    told()
+
+    with pytest.raises(SealBrokenError):
+        await world.another_instance().vault.seal(replace(PLACE, tenant=tenant), PLAIN)
+
+    assert told() == [("ERROR", {"event": "seal_broken", "tenant": tenant})]
 
 
 async def test_a_key_is_dated(rig: Rig) -> None:

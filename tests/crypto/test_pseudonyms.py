@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from shared.crypto.pseudonyms import KeyedPseudonyms, pseudonym_key_place
+from shared.crypto.tenant_vault import TenantVault
 from shared.errors import KeyVaultFailedError, StorageFailedError
-from shared.model import FlowName, Identity, TenantId
+from shared.model import FlowName, Identity, Place, TenantId
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
 from tests.fakes.identity import FABRIKAM_DIRECTORY
 
@@ -158,6 +159,28 @@ async def test_the_row_is_read_once_in_five_seconds(world: World) -> None:
     world.clock.move(seconds=0.1)
     with pytest.raises(StorageFailedError):
         await pseudonyms.user_id(person(world, "alice"))
+
+
+class _Counting(TenantVault):
+    """Counts how often something is opened, whatever it has in memory itself."""
+
+    opened = 0
+
+    async def open(self, place: Place, sealed: bytes) -> bytes:
+        self.opened += 1
+        return await super().open(place, sealed)
+
+
+async def test_the_key_is_opened_once_in_ten_minutes(world: World) -> None:
+    vault = _Counting(keys=world.tenant_keys, wrapper=world.key_wrapper, clock=world.clock)
+    pseudonyms = KeyedPseudonyms(
+        tenants=world.tenants, vault=vault, monotonic_clock=world.clock.monotonic
+    )
+
+    for seconds, opened in ((0, 1), (0, 1), (599, 1), (1, 2), (0, 2)):
+        world.clock.move(seconds=seconds)
+        await pseudonyms.user_id(person(world, "alice"))
+        assert vault.opened == opened
 
 
 async def test_n07_a_tenant_that_comes_back_has_other_pseudonyms_on_every_instance(

@@ -52,8 +52,8 @@ def test_there_are_41_and_each_names_a_proof_or_is_open() -> None:
             "- `docs/runbooks/move.md`",
             "E1: no proof docs/runbooks/move.md",
         ),
-        ("**State:** open", "**State:** nearly kept", "F8: no state nearly kept"),
-        ("**Open:** ", "", "F8: open, and no word of why"),
+        ("**State:** open", "**State:** nearly kept", "F17: no state nearly kept"),
+        ("**Open:** ", "", "F17: open, and no word of why"),
         ("**Unproven:** ", "", "F1: kept here, unproven in the cloud, and no word of why"),
     ],
 )

@@ -193,6 +193,24 @@ async def test_a_note_of_use_written_meanwhile_costs_nobody_the_grant(
         assert await alice.can_still_refresh()
 
 
+async def test_what_comes_after_its_lease_was_taken_over_is_revoked_and_not_written(
+    alice: Alice,
+) -> None:
+    """Whoever took it over will send the spent token; left alive, the new one is in nobody's
+    hands."""
+
+    async def taken_over() -> None:
+        alice.change(lease_holder="another")
+
+    during_refresh(alice, lambda: alice.world.connections.faults.meanwhile("replace", taken_over))
+    before = alice.row.sealed_grant
+    await asyncio.gather(alice.refresh(), return_exceptions=True)
+
+    assert (alice.row.lease_holder, alice.row.generation) == ("another", 1)
+    assert alice.row.sealed_grant == before
+    assert alice.living() == 0
+
+
 async def test_no_connection_is_not_connected(alice: Alice) -> None:
     alice.world.connections.rows.clear()
 

@@ -39,11 +39,11 @@ async def test_after_a_refresh_the_row_holds_no_lease_and_the_new_grant(alice: A
 
 
 async def test_a_waiting_health_is_active_again_after_a_refresh(alice: Alice) -> None:
-    alice.change(health=Health.ORG_UNAVAILABLE)
+    alice.change(health=Health.ORG_UNAVAILABLE, ended_at=alice.world.clock())
 
     await alice.refresh()
 
-    assert alice.row.health is Health.ACTIVE
+    assert (alice.row.health, alice.row.ended_at) == (Health.ACTIVE, None)
 
 
 async def test_who_uses_the_new_access_token_finds_it_stored_already(alice: Alice) -> None:

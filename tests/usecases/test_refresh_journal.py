@@ -44,7 +44,8 @@ async def journalled(alice: Alice) -> Access:
 
 
 async def entries(alice: Alice) -> list[JournalledGrant]:
-    return list(await GrantJournal(backups=alice.world.backups).of_subject(None))
+    found, _ = await GrantJournal(backups=alice.world.backups).of_subject(None)
+    return list(found)
 
 
 async def test_o17_the_caller_is_served_and_the_journal_has_the_grant(
@@ -224,7 +225,7 @@ async def test_o17_the_entry_lies_in_the_users_own_folder(alice: Alice) -> None:
     await journalled(alice)
 
     assert list(alice.world.backups.files) == [
-        journal_name(alice.row.tenant, alice.row.user, CONTOSO_ORG)
+        journal_name(alice.row.tenant, alice.row.user, CONTOSO_ORG, alice.row.consent)
     ]
 
 

@@ -158,7 +158,7 @@ async def test_d05_a_broken_seal_is_told_as_not_confirmed_and_goes(
         world.outbox.rows[key] = replace(row, sealed_grant=row.sealed_grant[:-1] + b"\0")
     else:
         journal = GrantJournal(backups=world.backups)
-        (entry,) = await journal.of_subject(None)
+        ((entry,), _) = await journal.of_subject(None)
         await journal.write(replace(entry, sealed_grant=entry.sealed_grant[:-1] + b"\0"))
     deleting = await deletion_of(world, DeletionScope.USER)
 

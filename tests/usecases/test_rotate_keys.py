@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -127,15 +128,15 @@ async def test_while_nothing_is_due_no_lease_is_taken_and_nothing_written(
 # --- the data key --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seconds", "count"), [(-1, 1), (0, 2)], ids=["t-1s", "t"])
+@pytest.mark.parametrize(("seconds", "number"), [(-1, 1), (0, 2)], ids=["t-1s", "t"])
 async def test_a_data_key_is_followed_by_another_after_90_days(
-    world: World, alice: Caller, seconds: int, count: int
+    world: World, alice: Caller, seconds: int, number: int
 ) -> None:
     world.clock.move(days=90, seconds=seconds)
 
     await rotate(world)
 
-    assert len(keys(world, alice.tenant)) == count
+    assert len(keys(world, alice.tenant)) == number
 
 
 async def test_c06_all_that_is_sealed_is_sealed_by_the_new_key_and_says_the_same(
@@ -228,6 +229,58 @@ async def test_a_row_that_somebody_writes_meanwhile_is_left_to_the_next_run(
     assert retired(world, alice.tenant) == [FIRST]
 
 
+async def test_what_there_is_no_time_for_waits_for_the_next_pass(
+    world: World, alice: Caller, told: Told
+) -> None:
+    seconds = count()
+    newest = await world.services.rotate_keys.add_key(alice.tenant)
+    reseal = replace(world.services.rotate_keys.reseal, monotonic=lambda: float(next(seconds)))
+
+    first = await reseal(alice.tenant, newest, within=timedelta(seconds=4))
+    second = await reseal(alice.tenant, newest, within=timedelta(seconds=40))
+    third = await reseal(alice.tenant, newest, within=timedelta(seconds=40))
+
+    assert (first.resealed, first.is_whole, first.is_clean) == (3, False, False)
+    assert (second.resealed, second.is_whole, second.is_clean) == (4, True, False)
+    assert (third.resealed, third.is_clean) == (0, True)
+    assert [line["outcome"] for line in told("values_resealed")] == ["partly", "whole", "whole"]
+
+
+async def test_a_pass_that_found_nothing_and_was_cut_short_is_not_clean(
+    world: World, alice: Caller
+) -> None:
+    seconds = count()
+    newest = await world.services.rotate_keys.add_key(alice.tenant)
+    reseal = world.services.rotate_keys.reseal
+    await reseal(alice.tenant, newest, within=timedelta(seconds=40))
+    hurried = replace(reseal, monotonic=lambda: float(next(seconds)))
+
+    done = await hurried(alice.tenant, newest, within=timedelta(seconds=2))
+
+    assert (done.resealed, done.lost, done.is_clean) == (0, 0, False)
+
+
+async def test_a_pass_that_lost_a_row_to_somebody_else_is_not_clean(
+    world: World, alice: Caller
+) -> None:
+    """What they wrote may be sealed by the older key."""
+    ((key, row),) = [one for one in world.connections.rows.items() if one[0][0] == alice.tenant]
+    old = row.sealed_grant
+    newest = await world.services.rotate_keys.add_key(alice.tenant)
+    reseal = world.services.rotate_keys.reseal
+    await reseal(alice.tenant, newest, within=timedelta(seconds=40))
+    world.connections.rows[key] = replace(world.connections.rows[key], sealed_grant=old)
+
+    async def refreshed() -> None:
+        await world.connections.replace(world.connections.rows[key])
+
+    world.sealed_values.faults.meanwhile("replace", refreshed)
+
+    done = await reseal(alice.tenant, newest, within=timedelta(seconds=40))
+
+    assert (done.resealed, done.lost, done.is_whole, done.is_clean) == (0, 1, True, False)
+
+
 async def test_what_does_not_open_is_told_and_holds_nothing_up(
     world: World, alice: Caller, told: Told
 ) -> None:
@@ -248,7 +301,7 @@ async def test_while_a_grant_lies_in_the_journal_no_key_is_retired(
     world: World, alice: Caller
 ) -> None:
     """It comes back into the tables as it was sealed."""
-    name = journal_name(alice.tenant, alice.user, CONTOSO_ORG)
+    name = journal_name(alice.tenant, alice.user, CONTOSO_ORG, "a" * 64)
     world.backups.files[name] = b"a grant"
     move(world, DATA_KEY_LIFETIME)
     await rotate(world)

@@ -245,11 +245,25 @@ async def test_tickets_and_states_are_left_to_the_sweep(world: World, alice: Cal
     assert {kind for _, kind, _ in world.pending.rows} == {PendingKind.TICKET, PendingKind.STATE}
 
 
-async def test_one_that_cannot_be_revoked_is_tried_again_each_time(
+async def test_one_that_cannot_be_revoked_now_goes_to_the_outbox_which_has_more_time(
+    world: World, alice: Caller
+) -> None:
+    await world.consented(alice)
+    world.login.faults.plan("revoke", SalesforceUnavailableError)
+
+    await timer(world, minutes=10)
+    assert (len(world.pending.rows), len(world.outbox.rows)) == (0, 1)
+    await timer(world, minutes=5)
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 1)
+
+
+async def test_one_that_cannot_go_there_either_is_tried_again_each_time(
     world: World, alice: Caller
 ) -> None:
     await world.consented(alice)
     world.login.faults.plan("revoke", SalesforceUnavailableError, times=2)
+    world.outbox.faults.plan("put", StorageFailedError, times=2)
 
     await timer(world, minutes=10)
     await timer(world, minutes=5)
@@ -260,11 +274,12 @@ async def test_one_that_cannot_be_revoked_is_tried_again_each_time(
 
 
 @pytest.mark.parametrize(("seconds", "is_kept"), [(-1, True), (0, False)], ids=["t-1s", "t"])
-async def test_one_that_cannot_be_revoked_for_two_days_goes_all_the_same(
+async def test_one_that_goes_nowhere_for_two_days_goes_all_the_same(
     world: World, alice: Caller, told: Told, seconds: int, is_kept: bool
 ) -> None:
     await world.consented(alice)
     org_down(world)
+    world.outbox.faults.plan("put", StorageFailedError, times=1_000)
     world.clock.move(minutes=10, seconds=PARKED_PATIENCE.total_seconds() + seconds)
 
     await timer(world)
