@@ -2,7 +2,6 @@
 
 PORT ?= 7071
 DATA ?=
-FILES ?=
 # Which files `make mutation` changes, if not those that it lists itself.
 FILES ?=
 PYTHON := .venv/bin/python
