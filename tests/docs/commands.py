@@ -164,7 +164,7 @@ ORDINARY: Final = frozenset(
 )
 """Programs that a machine has."""
 
-_VARIABLES: Final = frozenset({"PORT", "DATA"})  # what `make` takes here
+_VARIABLES: Final = frozenset({"PORT", "DATA", "FILES"})  # what `make` takes here
 _ELSEWHERE: Final = frozenset({"pytest", "venv"})  # modules of the environment, not of ours
 _NOT_SHELL: Final = frozenset({"mermaid", "kql", "json", "text", "http", "html", "yaml", "bicep"})
 # What `make run` prints, shown where it is described.
