@@ -59,7 +59,7 @@ def _values(
     tenant: TenantId, table: str, columns: Sequence[str], row: Entity
 ) -> Sequence[SealedValue]:
     """The sealed values of a row; one that holds something else there has none."""
-    found = [(column, row[column]) for column in columns if row.get(column) is not None]
+    found = [(column, row[column]) for column in columns if row.get(column)]
     for _ in [value for _, value in found if not isinstance(value, bytes)]:
         event("row_unreadable", tenant=tenant, step="key_rotation")
     return [

@@ -82,6 +82,15 @@ async def test_every_sealed_value_is_given_out_once_and_no_other_tenants(
     assert {value.tenant for value in found} == {tenant}
 
 
+async def test_a_grant_that_was_taken_from_its_row_is_no_value(
+    outside: ports.Outside, tenant: TenantId
+) -> None:
+    """Lapsed connections stay for 30 days: nothing of theirs is broken."""
+    await outside.connections.create(connection_row(tenant, sealed=b""))
+
+    assert await values(outside, tenant) == []
+
+
 async def test_a_value_knows_what_it_was_sealed_for(
     outside: ports.Outside, tenant: TenantId
 ) -> None:

@@ -95,7 +95,7 @@ class MemorySealedValues:
                     for key, row in column.rows.items()
                     if _tenant_of(key) == tenant
                 ]
-            yield found
+            yield [value for value in found if value.sealed]
 
     async def replace(self, value: SealedValue, sealed: bytes) -> bool:
         async with self.faults.call("replace"):
