@@ -11,6 +11,7 @@ from shared.azure_transport import NetworkTransport
 from shared.crypto.key_vault import KeyVaultKeyWrapper, KeyVaultSecrets
 from shared.crypto.signing import KeyVaultSigner
 from shared.errors import KeyVaultFailedError, StorageFailedError
+from shared.model import SigningKey
 from shared.storage.backups import BlobBackupStore
 from shared.storage.tables import Tables, store_call
 from tests.upstream import Upstream, redirecting, upstream
@@ -69,6 +70,12 @@ async def read_the_newest_signing_key(server: Upstream) -> None:
     await signer.newest()
 
 
+async def sign_a_digest(server: Upstream) -> None:
+    signer = KeyVaultSigner(f"https://{VAULT}", credential=AnyToken(), transport=transport(server))
+    key = SigningKey(kid="kid", key_id=f"https://{VAULT}/keys/receipt-signing/1")
+    await signer.sign(key, bytes(32))
+
+
 def transport(server: Upstream) -> Callable[[], NetworkTransport]:
     return lambda: NetworkTransport(server.network)
 
@@ -82,8 +89,9 @@ def transport(server: Upstream) -> Callable[[], NetworkTransport]:
         (read_a_secret, KeyVaultFailedError),
         (unwrap_a_key, KeyVaultFailedError),
         (read_the_newest_signing_key, KeyVaultFailedError),
+        (sign_a_digest, KeyVaultFailedError),
     ],
-    ids=["tables", "backups", "secrets", "keys", "signing"],
+    ids=["tables", "backups", "secrets", "keys", "signing", "signatures"],
 )
 async def test_no_client_of_azure_follows_a_redirect(
     call: Callable[[Upstream], Awaitable[None]], failure: type[Exception], status: int

@@ -3,6 +3,7 @@
 With `--check` nothing is written; exits 1 if the file is not what would be written.
 """
 
+import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -131,8 +132,10 @@ def _cell(text: str) -> str:
 
 def main(*arguments: str) -> int:
     """Write the document, or with `--check` compare it. 0 if it is as it should be afterwards."""
+    parser = argparse.ArgumentParser(prog="data_inventory", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
     wanted = inventory()
-    if arguments == ("--check",):
+    if parser.parse_args(arguments).check:
         found = INVENTORY.read_text(encoding="utf-8") if INVENTORY.exists() else ""
         if found != wanted:
             print(f"{INVENTORY.relative_to(ROOT)} is out of date: python tools/data_inventory.py")

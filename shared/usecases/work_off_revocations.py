@@ -5,7 +5,7 @@ whose claim was cut short, and journalled ones whose connection is there no more
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -34,6 +34,11 @@ PARKED_PATIENCE: Final = timedelta(hours=48)
 """How long a parked grant that cannot be revoked is kept for another try: longer than a deletion
 takes, which has to find it."""
 
+_JOURNAL_BUDGET: Final = timedelta(minutes=1)
+_BUDGET: Final = timedelta(minutes=2)
+"""For what is due. What has begun may take half a minute more, and the host ends a function after
+four (host.json)."""
+
 _CLAIM: Final = timedelta(minutes=5)
 """Longer than the host lets a function run: whoever claimed it that long ago is at it no more."""
 
@@ -55,67 +60,88 @@ class WorkOffRevocations:
     monotonic: Callable[[], float] = monotonic
 
     async def __call__(self) -> None:
-        """One tenant that fails holds up no other; in random order, so that none is always last."""
-        found = list(await self.tenants.ids())
-        secrets.SystemRandom().shuffle(found)
-        await go_through(found, self._tenant, clock=self.monotonic)
+        """The journal first: what is in it, somebody waits for. Then what is due of all tenants, in
+        random order, a few at a time: no tenant and no org that hangs is always in the way."""
+        entries = await self._entries()
+        await go_through(entries, self._journalled, budget=_JOURNAL_BUDGET, clock=self.monotonic)
+        due: list[DiscardedGrant | Pending] = []
+        for tenant in await self.tenants.ids():
+            due += await self._due(tenant)
+        secrets.SystemRandom().shuffle(due)
+        done: list[bool] = []
+
+        async def one(row: DiscardedGrant | Pending) -> None:
+            done.append(await self._is_done(row))
+
+        await go_through(due, one, budget=_BUDGET, clock=self.monotonic)
+        if due:
+            event("revocations", count=sum(done), failed=len(due) - sum(done))
+
+    async def _entries(self) -> Sequence[JournalledGrant]:
         try:
             entries, _ = await self.journal.of_subject(None)  # which tells of unreadable ones
         except UpstreamError as exc:
             alarm("dependency_failed", step="revocation_worker", code=exc.code)
-            return
-        await go_through(entries, self._journalled, clock=self.monotonic)
+            return []
+        return entries
 
-    async def _tenant(self, tenant_id: TenantId) -> None:
+    async def _due(self, tenant_id: TenantId) -> Sequence[DiscardedGrant | Pending]:
+        """What waits of one tenant; of one that is being deleted nothing, because that revokes."""
         try:
             tenant = await self.tenants.load(tenant_id)
             if tenant is None or tenant.status is TenantStatus.DELETING:
-                return  # its deletion revokes
-            await self._outbox(tenant_id)
-            await self._parked(tenant_id)
+                return []
+            subject, now = DataSubject(tenant=tenant_id), self.clock()
+            discarded, unreadable = await self.outbox.of_subject(subject)
+            waiting, _ = await self.pending.of_subject(subject)  # of those the sweep tells
         except FlowRunnerError as exc:
             alarm("dependency_failed", tenant=tenant_id, step="revocation_worker", code=exc.code)
-
-    async def _outbox(self, tenant: TenantId) -> None:
-        found, unreadable = await self.outbox.of_subject(DataSubject(tenant=tenant))
+            return []
         if unreadable:
-            event("row_unreadable", tenant=tenant, count=unreadable, step="outbox")
+            event("row_unreadable", tenant=tenant_id, count=unreadable, step="outbox")
+        parked = (row for row in waiting if row.kind is PendingKind.PARKED)
+        return [
+            *(entry for entry in discarded if entry.next_try_at <= now),
+            *(row for row in parked if row.expires_at <= now),
+        ]
+
+    async def _is_done(self, row: DiscardedGrant | Pending) -> bool:
+        """Whether nothing more is to be done about it."""
         now = self.clock()
-        due = [entry for entry in found if entry.next_try_at <= now]
-        done = [await self._is_worked_off(entry, now) for entry in due]
-        if due:
-            event("revocations", tenant=tenant, count=sum(done), failed=len(done) - sum(done))
+        try:
+            if isinstance(row, Pending):
+                return await self._is_abandoned(row, now)
+            return await self._is_worked_off(row, now)
+        except FlowRunnerError as exc:
+            alarm("dependency_failed", tenant=row.tenant, step="revocation_worker", code=exc.code)
+            return False
 
     async def _is_worked_off(self, entry: DiscardedGrant, now: datetime) -> bool:
         if await self.revocations.work_off(entry):
             return True
-        if entry.discarded_at + IDLE_LIMIT <= now:  # it has ended by itself
+        if entry.discarded_at + IDLE_LIMIT <= now:  # it has ended by itself, as a rule
             await self.outbox.delete(entry)
+            event("revocation_failed", tenant=entry.tenant, user=entry.user, outcome="given_up")
             return True
         await self.outbox.replace(
             replace(entry, attempts=entry.attempts + 1, next_try_at=now + entry.pause())
         )
         return False
 
-    async def _parked(self, tenant: TenantId) -> None:
-        rows, _ = await self.pending.of_subject(DataSubject(tenant=tenant))  # the sweep tells
-        now = self.clock()
-        for row in rows:
-            if row.kind is PendingKind.PARKED and row.expires_at <= now:
-                await self._abandoned(row, now)
-
-    async def _abandoned(self, row: Pending, now: datetime) -> None:
+    async def _is_abandoned(self, row: Pending, now: datetime) -> bool:
         """Claim it, so that nobody activates it now; look whether it was; and if not, revoke."""
         if row.claimed_at is None:
             if await self.pending.claim(row.tenant, row.digest, at=now) is None:
-                return  # somebody else is at it
+                return True  # somebody else is at it
         elif row.claimed_at + _CLAIM > now:
-            return
+            return False
         connected = await self.connections.of_user(row.tenant, row.user)
         is_connected = any(each.consent == row.digest for each in connected)
         is_given_up = row.expires_at + PARKED_PATIENCE <= now
-        if is_connected or await self._is_discarded(row) or is_given_up:
-            await self.pending.delete(row)
+        if not (is_connected or await self._is_discarded(row) or is_given_up):
+            return False
+        await self.pending.delete(row)
+        return True
 
     async def _is_discarded(self, row: Pending) -> bool:
         try:

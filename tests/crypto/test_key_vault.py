@@ -196,6 +196,18 @@ async def test_one_that_has_not_begun_is_passed_over_and_one_that_is_over_is_not
     assert told(await vault.secrets().newest_two(NAME)) == [(later.version, "later")]
 
 
+async def test_two_that_were_made_within_the_same_second_are_both_told(
+    vault: SimulatedVault,
+) -> None:
+    """The vault's times are whole seconds."""
+    first, second = renew(vault, "first"), renew(vault, "second")
+    second.attributes.created = first.attributes.created
+
+    assert set(told(await vault.secrets().newest_two(NAME))) == {
+        (first.version, "first"), (second.version, "second"),
+    }  # fmt: skip
+
+
 async def test_the_newest_two_are_remembered_for_ten_minutes(vault: SimulatedVault) -> None:
     secrets = vault.secrets()
     before = await secrets.newest_two(NAME)
@@ -218,6 +230,18 @@ async def test_they_are_looked_at_again_at_most_once_in_a_minute(vault: Simulate
     vault.clock.move(seconds=1)
     assert told(await secrets.newest_two_by_now(NAME))[0][1] == "another"
     assert told(await secrets.newest_two(NAME))[0][1] == "another"
+
+
+async def test_a_second_look_at_one_secret_holds_up_none_at_another(
+    vault: SimulatedVault,
+) -> None:
+    secrets, other = vault.secrets(), scene.SECRET_SALESFORCE
+    await secrets.newest_two(other)
+    await secrets.newest_two_by_now(NAME)
+    vault.clock.move(seconds=1)
+    vault.simulator._secrets.shelf.add(other, Stored("another"))
+
+    assert told(await secrets.newest_two_by_now(other))[0][1] == "another"
 
 
 async def test_after_a_failure_the_vault_is_left_alone_for_two_seconds(

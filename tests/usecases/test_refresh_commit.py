@@ -83,7 +83,10 @@ async def test_d05_a_row_deleted_meanwhile_is_never_written_back_and_the_new_gra
     assert alice.world.login.living(user) == 0
 
 
-async def test_d05_the_user_is_told_even_where_that_revocation_fails(alice: Alice) -> None:
+async def test_d05_where_that_revocation_fails_the_user_is_told_and_the_outbox_has_the_grant(
+    alice: Alice,
+) -> None:
+    row = alice.row
     during_refresh(alice, alice.world.connections.rows.clear)
     alice.world.login.faults.plan("revoke", SalesforceUnavailableError)
 
@@ -91,6 +94,11 @@ async def test_d05_the_user_is_told_even_where_that_revocation_fails(alice: Alic
         await alice.refresh()
 
     assert alice.world.connections.rows == {}
+    (discarded,) = alice.world.outbox.rows.values()
+    assert (discarded.tenant, discarded.user, discarded.org) == (row.tenant, row.user, row.org)
+    alice.world.clock.move(minutes=1)
+    await alice.world.services.work_off_revocations()
+    assert alice.world.login.living(row.user) == 0
 
 
 async def test_a_disconnect_meanwhile_leaves_neither_row_nor_grant(alice: Alice) -> None:
@@ -117,6 +125,7 @@ async def test_a_newer_generation_written_meanwhile_wins(alice: Alice) -> None:
 
     assert access.token == newer.access_token
     assert (await alice.stored_grant()).access_token == newer.access_token
+    assert (alice.living(), alice.world.login.revocations) == (1, 0)
 
 
 @pytest.mark.parametrize("when", ["before the rotation", "after the rotation"])

@@ -16,7 +16,7 @@ from shared.errors import (
 from shared.model import Health
 from tests.fakes import World
 from tests.usecases.conftest import Told
-from tests.usecases.refreshing import Alice, expired
+from tests.usecases.refreshing import Alice, during_refresh, expired
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ async def test_a_grant_that_ended_says_why_and_what_mends_it(
 
     assert caught.value.members() == {"health": health.value, "action": health.action}
     assert (alice.row.health, alice.row.lease_holder) == (health, None)
-    assert [one["health"] for one in told("grant_ended")] == [health.value]
+    assert [(one["tenant"], one["user"], one["health"]) for one in told("grant_ended")] == [
+        (alice.row.tenant, alice.row.user, health.value)
+    ]
 
 
 async def test_a_grant_that_only_a_new_consent_mends_is_not_tried_again(alice: Alice) -> None:
@@ -124,18 +126,44 @@ async def test_o14_a_failure_that_ends_nothing_keeps_the_grant_and_gives_the_lea
     assert (await alice.refresh()).generation == 2
 
 
-async def test_a_mistake_of_ours_raises_an_alarm_and_an_outage_does_not(
-    alice: Alice, told: Told
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        pytest.param(SalesforceFailedError, [("salesforce", "refresh", "ERROR")], id="a-mistake"),
+        pytest.param(SalesforceUnavailableError, [], id="an-outage"),
+        pytest.param(lambda: SalesforceLimitError(60), [], id="a-limit"),
+        pytest.param(KeyVaultFailedError, [], id="no-client-secret"),
+    ],
+)
+async def test_of_these_a_mistake_of_ours_alone_raises_an_alarm(
+    alice: Alice,
+    told: Told,
+    failure: Callable[[], FlowRunnerError],
+    expected: list[tuple[str, str, str]],
 ) -> None:
-    for failure in (SalesforceUnavailableError, SalesforceFailedError):
-        alice.world.login.faults.plan("refresh", failure)
-        with pytest.raises(failure):
-            await alice.refresh()
+    alice.world.login.faults.plan("refresh", failure)
+
+    with pytest.raises(FlowRunnerError):
+        await alice.refresh()
 
     alarms = told("dependency_failed")
-    assert [(one["dependency"], one["step"], one["level"]) for one in alarms] == [
-        ("salesforce", "refresh", "ERROR")
-    ]
+    assert [(one["dependency"], one["step"], one["level"]) for one in alarms] == expected
+
+
+async def test_where_the_lease_cannot_be_given_back_the_failure_is_told_and_the_lease_lapses(
+    alice: Alice,
+) -> None:
+    tables = alice.world.connections.faults
+    during_refresh(alice, lambda: tables.plan("replace", StorageFailedError))
+    alice.world.login.faults.plan("refresh", SalesforceUnavailableError)
+
+    with pytest.raises(SalesforceUnavailableError):
+        await alice.refresh()
+
+    assert (alice.row.health, alice.row.generation) == (Health.ACTIVE, 1)
+    assert alice.row.lease_until is not None
+    alice.world.clock.move(seconds=90)
+    assert (await alice.refresh()).generation == 2
 
 
 async def test_a_grant_that_cannot_be_opened_now_gives_the_lease_back(alice: Alice) -> None:

@@ -27,7 +27,20 @@ async def test_a_refresh_gives_access_of_the_next_generation(alice: Alice, told:
     assert access.instance_host == "contoso.my.salesforce.com"
     assert access.token == grant.access_token
     assert alice.world.login.require_alive(access.token, access.instance_host)
-    assert len(told("grant_refreshed")) == 1
+    assert [(one["tenant"], one["user"], one["level"]) for one in told("grant_refreshed")] == [
+        (alice.row.tenant, alice.row.user, "INFO")
+    ]
+
+
+async def test_access_is_fresh_for_the_caller_who_redeemed_it_and_for_nobody_else(
+    alice: Alice,
+) -> None:
+    """If a fresh one is refused, its age is not why, and nothing is refreshed again."""
+    at_once = await asyncio.gather(*(alice.refresh() for _ in range(3)))
+    later = await alice.refresh()
+
+    assert sorted(access.is_fresh for access in at_once) == [False, False, True]
+    assert later.is_fresh is False
 
 
 async def test_after_a_refresh_the_row_holds_no_lease_and_the_new_grant(alice: Alice) -> None:

@@ -64,7 +64,9 @@ async def test_o17_the_caller_is_served_and_the_journal_has_the_grant(
         access.token
     )
     assert (alice.row.generation, alice.row.sealed_grant) == (1, before.sealed_grant)
-    assert [one["level"] for one in told("grant_journalled")] == ["ERROR"]
+    assert [(one["tenant"], one["user"], one["level"]) for one in told("grant_journalled")] == [
+        (before.tenant, before.user, "ERROR")
+    ]
     assert told("grant_lost") == []
 
 
@@ -292,7 +294,9 @@ async def test_o17_where_both_stores_are_away_the_loss_is_an_alarm(
     with pytest.raises(StorageFailedError):
         await alice.refresh()
 
-    assert [(one["level"], one["step"]) for one in told("grant_lost")] == [("ERROR", "commit")]
+    (lost,) = told("grant_lost")
+    assert (lost["level"], lost["step"]) == ("ERROR", "commit")
+    assert (lost["tenant"], lost["user"]) == (alice.row.tenant, alice.row.user)
 
 
 async def test_o17_where_both_stores_are_away_for_a_while_nothing_is_lost(

@@ -52,7 +52,10 @@ async def test_o16_it_is_repeated_once_after_a_pause_and_under_the_same_lease(
     assert asked_again_at - asked_at >= 1
     assert (alice.world.login.redemptions, alice.world.login.replays) == (1, 0)
     assert (alice.row.answer_lost, alice.row.lease_holder) == (False, None)
-    assert (len(told("answer_lost")), told("grant_lost")) == (1, [])
+    assert [(one["tenant"], one["user"], one["level"]) for one in told("answer_lost")] == [
+        (alice.row.tenant, alice.row.user, "WARNING")
+    ]
+    assert told("grant_lost") == []
     assert await alice.can_still_refresh()
 
 
@@ -67,7 +70,9 @@ async def test_o16_where_the_token_was_spent_the_grant_is_lost_and_the_reason_is
     assert caught.value.members() == {"health": "rotation_lost", "action": "reconnect"}
     assert (alice.row.health, alice.row.lease_holder) == (Health.ROTATION_LOST, None)
     assert alice.row.ended_at == alice.world.clock()
-    assert [(one["level"], one["step"]) for one in told("grant_lost")] == [("ERROR", "refresh")]
+    (lost,) = told("grant_lost")
+    assert (lost["level"], lost["step"]) == ("ERROR", "refresh")
+    assert (lost["tenant"], lost["user"]) == (alice.row.tenant, alice.row.user)
     assert alice.world.login.redemptions == 1
 
 

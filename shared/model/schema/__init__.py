@@ -73,6 +73,8 @@ LOGS_STATEMENT: Final = (
 BACKUPS_STATEMENT: Final = (
     "Nightly backups, in the same region, hold the rows of `tenants`, `users` and `runs`, sealed "
     f"with the tenant's own key, for {BACKUP_DAYS} days. Salesforce grants are never backed up. "
+    "A refreshed grant that the tables could not take lies in the same account, sealed, for "
+    "minutes as a rule; `GET /v1/me/data` does not look there. "
     "Beside them, of each confirmed deletion, an entry that names the user by a hash is kept for "
     "10 years, so that nobody who was deleted comes back by a restore."
 )

@@ -41,8 +41,8 @@ CONNECTIONS: Final = Table(
             row_key="outbox|<user id>|<org id>|<entry id>",
             purpose="Sees to it that a grant nobody is to use any more is revoked at Salesforce, "
             "also where the org is down at the moment.",
-            retention="Until Salesforce says that it is revoked; 30 days at most, after which a "
-            "grant that nobody uses has ended by itself.",
+            retention="Until Salesforce says that it is revoked; 30 days at most: by then its rule "
+            "for partners' apps, or the org's own policy, has ended the grant as a rule.",
             columns=(
                 Column("org_id", "metadata", "The Salesforce org."),
                 Column(
@@ -50,7 +50,11 @@ CONNECTIONS: Final = Table(
                     "token, sealed",
                     "As in the connection which it was taken from, and sealed for that place.",
                 ),
-                Column("discarded_at", "metadata", "When it was disconnected or replaced."),
+                Column(
+                    "discarded_at",
+                    "metadata",
+                    "When it was disconnected, replaced, lapsed, or was left unclaimed.",
+                ),
                 Column("next_try_at", "technical", "When revoking it is tried again."),
                 Column("attempts", "technical", "How often that has failed."),
             ),
@@ -142,8 +146,8 @@ PENDING: Final = Table(
             "parked",
             "Waits for the user who started to claim it; nobody else can.",
             Column("sealed", "token, sealed", "A Salesforce grant, as in `connections`."),
-            "Until it is claimed; unclaimed, 10 minutes, and then until it is revoked, which is "
-            "tried for 48 hours at most.",
+            "Until the connection that was made of it stands; unclaimed, 10 minutes, and then "
+            "until it is revoked or in the outbox; where neither can be done, 48 hours at most.",
             Column("claimed_at", "technical", "When somebody claimed it, or began to revoke it."),
         ),
     ),
