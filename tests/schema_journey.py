@@ -5,13 +5,15 @@ After each step the tables are looked at, because many a row lives for a moment 
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 from uuid import uuid4
 
 from shared import ports
-from shared.errors import FlowRunnerError
+from shared.errors import CompletionNotYoursError, FlowRunnerError
 from shared.model import (
     Caller,
     DeletionScope,
@@ -20,6 +22,7 @@ from shared.model import (
     OneTimeCode,
     Provider,
     TenantSettings,
+    UserId,
 )
 from shared.model.schema import TABLES
 from shared.outside import Azure
@@ -58,6 +61,7 @@ class Journey:
         self.seen: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
         self.files: dict[str, bytes] = {}
         self.tenants: set[str] = set()
+        self._unclaimed: dict[str, OneTimeCode] = {}
         self._outside, self._control, self._places = outside, control, places
         self.services = Services(outside._settings, outside)
         self._scene = SimulatedScene(outside, control)
@@ -112,6 +116,7 @@ class Journey:
         completions = [await self._consented(caller) for _ in range(2)]
         self.look()
         await self.services.complete_connection(caller, completions[0])
+        self._unclaimed[caller.user] = completions[1]
         self.look()
 
     async def _consented(self, caller: Caller) -> OneTimeCode:
@@ -180,6 +185,11 @@ class Journey:
         (connected,) = await self.services.list_connections(alice)
         self._scene.unavailable(REVOKE)
         await self.services.disconnect(alice, connected.connection.org)
+        self.look()
+        self._scene.unavailable(REVOKE)
+        stranger = replace(alice, user=UserId(f"u-{'z' * 26}"))
+        with suppress(CompletionNotYoursError):
+            await self.services.complete_connection(stranger, self._unclaimed[alice.user])
         self.look()
         for _ in range(2):
             self._scene.unavailable(REVOKE)

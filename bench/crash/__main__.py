@@ -39,10 +39,12 @@ async def swept(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     names = [work.name for work in WORKS]
-    parser.add_argument("works", nargs="*", default=names, help=f"of {', '.join(names)}")
+    parser.add_argument("works", nargs="*", help=f"of {', '.join(names)}; all, if none is named")
     parser.add_argument("--moment", choices=MOMENTS, help="that one alone; else both")
     chosen = parser.parse_args()
-    works = [work for work in WORKS if work.name in chosen.works]
+    if unknown := set(chosen.works) - set(names):
+        parser.error(f"no such work: {', '.join(sorted(unknown))}")
+    works = [work for work in WORKS if work.name in (chosen.works or names)]
     moments = [moment for moment in MOMENTS if chosen.moment in (None, moment)]
     with (
         tempfile.TemporaryDirectory() as folder,

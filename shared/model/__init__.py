@@ -3,6 +3,7 @@
 from shared.model.backups import BACKUP_DAYS
 from shared.model.codes import OneTimeCode, Pending, PendingKind, pending_place
 from shared.model.connections import (
+    MOST_SKEW,
     Access,
     ConnectedOrg,
     Connection,
@@ -65,6 +66,7 @@ __all__ = [
     "EVERY_RUN",
     "IDLE_LIMIT",
     "LONGEST_RUN",
+    "MOST_SKEW",
     "REVOCATION_LIMIT",
     "SETTLING",
     "Access",

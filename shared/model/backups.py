@@ -105,9 +105,9 @@ def journal_folder(tenant: TenantId | None = None, user: UserId | None = None) -
     return "/".join(parts) + "/"
 
 
-def journal_name(tenant: TenantId, user: UserId, org: OrgId, consent: str) -> str:
-    """One file for each consent: what is left of an older one is still to be revoked."""
-    return f"{journal_folder(tenant, user)}{org.lower()}-{consent[:16]}.json"
+def journal_name(tenant: TenantId, user: UserId, org: OrgId, consent: str, generation: int) -> str:
+    """One file for each generation of a consent: whoever takes one away means no other."""
+    return f"{journal_folder(tenant, user)}{org.lower()}-{consent[:16]}-{generation}.json"
 
 
 def day_of(name: str) -> date | None:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal, Self
 
@@ -10,6 +10,9 @@ from shared.errors import InvalidRequestError
 from shared.model.places import Place
 from shared.model.who import TenantId, UserId
 from shared.secret import Secret
+
+MOST_SKEW: Final = timedelta(seconds=60)
+"""Instances' clocks differ by less: the lease of another counts as lapsed so much later."""
 
 
 class OrgId(str):
@@ -96,6 +99,22 @@ class Connection:
     ended_at: datetime | None = None
     """Since when only a new consent can mend it; None while it may still serve."""
     etag: str | None = field(default=None, compare=False)
+
+    def is_leased(self, now: datetime) -> bool:
+        """Whether somebody may be redeeming the refresh token, or revoking it, by whichever
+        clock."""
+        return self.lease_until is not None and self.lease_until + MOST_SKEW > now
+
+    @property
+    def is_being_deleted(self) -> bool:
+        """Whether a deletion has taken it, in order to revoke it: its holder is the deletion."""
+        return self.lease_holder is not None and self.lease_holder.startswith("d-")
+
+    @property
+    def may_be_spent(self) -> bool:
+        """Whether the refresh token was perhaps sent by somebody who never told."""
+        is_dead_holder = self.lease_holder is not None and not self.is_being_deleted
+        return self.answer_lost or is_dead_holder
 
     @property
     def row_key(self) -> str:

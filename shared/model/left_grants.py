@@ -31,11 +31,21 @@ class DiscardedGrant:
     discarded_at: datetime
     next_try_at: datetime
     attempts: int = 0
+    may_be_spent: bool = False
+    """Whether a refresh has perhaps exchanged its token for one that nobody has: that the token is
+    over says nothing about the grant then."""
     etag: str | None = field(default=None, compare=False)
 
     @classmethod
     def new(
-        cls, tenant: TenantId, user: UserId, org: OrgId, *, sealed: bytes, now: datetime
+        cls,
+        tenant: TenantId,
+        user: UserId,
+        org: OrgId,
+        *,
+        sealed: bytes,
+        now: datetime,
+        may_be_spent: bool = False,
     ) -> Self:
         """An entry of its own; whoever makes it tries first, so the timer waits a little."""
         return cls(
@@ -46,6 +56,7 @@ class DiscardedGrant:
             sealed_grant=sealed,
             discarded_at=now,
             next_try_at=now + _FIRST_PAUSE,
+            may_be_spent=may_be_spent,
         )
 
     @classmethod
@@ -57,6 +68,7 @@ class DiscardedGrant:
             connection.org,
             sealed=connection.sealed_grant,
             now=now,
+            may_be_spent=connection.may_be_spent,
         )
 
     @property

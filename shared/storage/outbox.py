@@ -60,6 +60,7 @@ def entry(discarded: DiscardedGrant) -> Entity:
         "discarded_at": discarded.discarded_at,
         "next_try_at": discarded.next_try_at,
         "attempts": discarded.attempts,
+        "may_be_spent": discarded.may_be_spent,
     }
 
 
@@ -75,6 +76,7 @@ def _discarded(tenant: TenantId, entity: Entity) -> DiscardedGrant:
             discarded_at=utc(entity["discarded_at"]),
             next_try_at=utc(entity["next_try_at"]),
             attempts=int(entity["attempts"]),
+            may_be_spent=bool(entity["may_be_spent"]),
             etag=etag_of(entity),
         )
         if found.org.lower() != org:

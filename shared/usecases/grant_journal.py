@@ -20,7 +20,7 @@ from shared.telemetry.events import event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantJournal:
-    """One entry for each consent. Raises StorageFailedError while the store is away.
+    """One entry for each generation of a consent. Raises StorageFailedError if the store is away.
 
     A file that cannot be read is told, and is no entry: it must hold up neither the timer, nor a
     deletion, nor a refresh, which without it asks Salesforce. Deletions take it away by its name.
@@ -39,8 +39,8 @@ class GrantJournal:
         await self.backups.put(_name_of(entry), json.dumps(content).encode())
 
     async def read(self, row: Connection) -> JournalledGrant | None:
-        """What was journalled for this consent, whatever it continues."""
-        name = journal_name(row.tenant, row.user, row.org, row.consent)
+        """What was journalled to continue this row."""
+        name = journal_name(row.tenant, row.user, row.org, row.consent, row.generation + 1)
         found, _ = await self._entries([name])
         return found[0] if found else None
 
@@ -73,7 +73,7 @@ class GrantJournal:
 
 
 def _name_of(entry: JournalledGrant) -> str:
-    return journal_name(entry.tenant, entry.user, entry.org, entry.consent)
+    return journal_name(entry.tenant, entry.user, entry.org, entry.consent, entry.generation)
 
 
 def _entry(name: str, content: bytes) -> JournalledGrant | None:

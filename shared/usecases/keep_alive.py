@@ -6,7 +6,7 @@ A grant that lapses here is revoked as well: some orgs keep theirs for longer.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Final
 
 from shared.errors import FlowRunnerError
-from shared.model import IDLE_LIMIT, Connection, DiscardedGrant, Health, Tenant
+from shared.model import IDLE_LIMIT, Connection, DiscardedGrant, Health, Tenant, TenantId
 from shared.ports import Clock, ConnectionStore, TenantStore
 from shared.telemetry.events import alarm, event
 from shared.usecases.refresh_grant import RefreshGrant
@@ -49,30 +49,40 @@ class KeepAlive:
     monotonic: Callable[[], float] = monotonic
 
     async def __call__(self) -> None:
-        """One grant that fails holds up no other: it is tried again at the next run."""
-        due: list[tuple[Tenant, Connection]] = []
-        for tenant_id in await self.tenants.ids():
-            try:
-                tenant = await self.tenants.load(tenant_id)
-                if tenant is not None and tenant.is_active:
-                    idle_since = self.clock() - REFRESHED_AFTER
-                    found = await self.connections.idle(tenant_id, since=idle_since)
-                    due += [(tenant, row) for row in found if row.health.action != "reconnect"]
-            except FlowRunnerError as exc:
-                alarm("dependency_failed", tenant=tenant_id, step="keep_alive", code=exc.code)
-        secrets.SystemRandom().shuffle(due)
+        """Tenant by tenant, in random order, for two minutes. One that fails holds up no other:
+        what there is no time for, and what failed, is tried again at the next run."""
+        tenants = list(await self.tenants.ids())
+        secrets.SystemRandom().shuffle(tenants)
+        until = self.monotonic() + _BUDGET.total_seconds()
         done: list[_Lot] = []
 
-        async def one(pair: tuple[Tenant, Connection]) -> None:
-            done.append(await self._one(*pair))
+        async def tenant(tenant_id: TenantId) -> None:
+            done.extend([lot async for lot in self._tenant(tenant_id, until)])
 
-        await go_through(due, one, budget=_BUDGET, clock=self.monotonic)
+        await go_through(tenants, tenant, budget=_BUDGET, clock=self.monotonic)
         event(
             "keep_alive",
             count=done.count(_Lot.KEPT),
             deleted=done.count(_Lot.LAPSED),
             failed=done.count(_Lot.FAILED),
         )
+
+    async def _tenant(self, tenant_id: TenantId, until: float) -> AsyncIterator[_Lot]:
+        try:
+            tenant = await self.tenants.load(tenant_id)
+            if tenant is None or not tenant.is_active:
+                return
+            idle_since = self.clock() - REFRESHED_AFTER
+            found = list(await self.connections.idle(tenant_id, since=idle_since))
+        except FlowRunnerError as exc:
+            alarm("dependency_failed", tenant=tenant_id, step="keep_alive", code=exc.code)
+            return
+        secrets.SystemRandom().shuffle(found)
+        for row in found:
+            if self.monotonic() >= until:
+                return
+            if row.health.action != "reconnect" and not row.is_being_deleted:
+                yield await self._one(tenant, row)
 
     async def _one(self, tenant: Tenant, row: Connection) -> _Lot:
         now = self.clock()
@@ -89,10 +99,18 @@ class KeepAlive:
 
     async def _lapsed(self, row: Connection, now: datetime) -> bool:
         """Say that it has ended, and revoke it. Not while somebody is refreshing it."""
-        if row.lease_until is not None and row.lease_until > now:
+        if row.is_leased(now):
             return False
         discarded = DiscardedGrant.of(row, now)
-        ended = replace(row, health=Health.EXPIRED, ended_at=now, sealed_grant=b"")
+        ended = replace(
+            row,
+            health=Health.EXPIRED,
+            ended_at=now,
+            sealed_grant=b"",
+            lease_holder=None,
+            lease_until=None,
+            answer_lost=False,
+        )
         if await self.connections.renew(ended, discarded) is None:
             return False  # it was used at this very moment
         event("grant_ended", tenant=row.tenant, user=row.user, health=Health.EXPIRED.value)

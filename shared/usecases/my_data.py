@@ -273,6 +273,7 @@ def _discarded(row: DiscardedGrant, grant: Grant | None) -> Members:
         "discarded_at": rfc3339(row.discarded_at),
         "next_try_at": rfc3339(row.next_try_at),
         "attempts": row.attempts,
+        "may_be_spent": row.may_be_spent,
         "grant": None if grant is None else _opened(grant),
     }
 

@@ -15,9 +15,10 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shared.errors import (
+    DeletionInProgressError,
     FlowRunnerError,
     KeyVaultFailedError,
     NotConnectedError,
@@ -52,6 +53,8 @@ replay."""
 _PATIENCE = timedelta(seconds=25)
 _LAST_WRITE = timedelta(seconds=20)
 """With less left of the lease, no further write is begun: it might outlive the lease."""
+_TIME_TO_ASK = timedelta(seconds=45)
+"""For an answer (`shared.salesforce.token_endpoint`), and for writing it."""
 _PAUSE_SECONDS = 1.0
 _WRITE_ATTEMPTS = 10
 _TO_THE_JOURNAL = range(3, 1_000, 2)
@@ -78,38 +81,44 @@ class RefreshGrant:
         Raises NotConnectedError (the grant has ended), SalesforceUnavailableError (waited in vain),
         SalesforceFailedError and its kinds, StorageFailedError, KeyVaultFailedError.
         """
+        holder, in_progress = secrets.token_hex(8), 0
         until = self.clock() + _PATIENCE
         while self.clock() < until:
             row = usable(await self.connections.load(tenant, user, org))
             if row.generation != stale_generation:
                 return await self._opened(row)
-            if row.lease_until is not None and row.lease_until > self.clock():
-                await self._wait()
+            if row.is_being_deleted:
+                raise DeletionInProgressError
+            if row.is_leased(self.clock()) and row.lease_holder != holder:
+                await self._wait(0)
                 continue
-            leased = await self._leased(row)
+            # Ours already, where the answer of the store said otherwise.
+            leased = row if row.lease_holder == holder else await self._leased(row, holder)
             if leased is None:
                 continue  # somebody else took it
             try:
                 return await self._under_lease(leased)
             except RefreshInProgressError:
-                await self._wait()
+                await self._wait(in_progress)
+                in_progress += 1
         raise SalesforceUnavailableError
 
-    async def _wait(self) -> None:
-        await self.sleep(0.1 + secrets.randbelow(200) / 1000)
+    async def _wait(self, times: int) -> None:
+        """With jitter, and longer each time that Salesforce has been asked in vain."""
+        await self.sleep((0.1 + secrets.randbelow(200) / 1000) * 2 ** min(times, 4))
 
     async def _opened(self, row: Connection) -> Access:
         return access_of(row, await self.grants.open(row.place, row.sealed_grant))
 
-    async def _leased(self, row: Connection) -> Connection | None:
+    async def _leased(self, row: Connection, holder: str) -> Connection | None:
         """The row with our lease. A lapsed one in it is that of a holder who died: perhaps after
         the token was sent."""
         return await self.connections.replace(
             replace(
                 row,
-                lease_holder=secrets.token_hex(8),
+                lease_holder=holder,
                 lease_until=self.clock() + LEASE,
-                answer_lost=row.answer_lost or row.lease_holder is not None,
+                answer_lost=row.may_be_spent,
             )
         )
 
@@ -140,9 +149,13 @@ class RefreshGrant:
         return access_of(written, new)
 
     async def _redeem(self, leased: Connection, old: Grant) -> Access:
-        """Ask Salesforce, and once more if no answer came."""
+        """Ask Salesforce, and once more if no answer came. With too little left of the lease,
+        nothing is sent: somebody else could be asking before we have an answer."""
         is_last_try = False
         while True:
+            if self.clock() > _lease_end(leased) - _TIME_TO_ASK:
+                await self._give_back(leased)
+                raise SalesforceUnavailableError
             try:
                 new = await self.login.refresh(old)
             except SalesforceTimeoutError:
@@ -203,7 +216,7 @@ class RefreshGrant:
     async def _commit(self, leased: Connection, new: Grant) -> Access:
         """Write the new grant before it is used, and try as long as the lease lasts: it is the only
         copy there is. What the tables do not take after some tries, the journal takes."""
-        until = (leased.lease_until or self.clock()) - _LAST_WRITE
+        until = _lease_end(leased) - _LAST_WRITE
         sealed, attempts = None, 0
         while attempts == 0 or self.clock() < until:
             try:
@@ -305,6 +318,12 @@ def _is_still_ours(row: Connection, leased: Connection) -> bool:
         leased.generation,
         leased.lease_holder,
     )
+
+
+def _lease_end(leased: Connection) -> datetime:
+    if leased.lease_until is None:
+        raise ValueError("only what was leased is redeemed")
+    return leased.lease_until
 
 
 def _without_lease(row: Connection) -> Connection:

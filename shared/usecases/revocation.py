@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import FlowRunnerError, SealBrokenError
+from shared.errors import FlowRunnerError, NotConnectedError
 from shared.model import DiscardedGrant, Grant, TenantId, UserId, grant_place
 from shared.ports import Clock, RevocationOutbox, SalesforceLogin
 from shared.telemetry.events import event
@@ -52,22 +52,25 @@ class Revocations:
     async def work_off(self, entry: DiscardedGrant) -> bool:
         """Revoke what is in the outbox, and take it out: whether that was done.
 
-        One that does not open never will, and cannot be revoked. Raises nothing expected: what was
-        not done stays in the outbox.
+        Raises nothing expected: what was not done stays in the outbox. So does what does not open:
+        its key may be mended.
         """
         try:
             async with asyncio.timeout(self.seconds):
-                await self._revoke(entry)
+                grant = await self.grants.open(entry.place, entry.sealed_grant)
+                was_alive = await self.login.revoke(grant)
+                if entry.may_be_spent and not was_alive:
+                    await self._end_family(grant)
                 await self.outbox.delete(entry)
         except (FlowRunnerError, TimeoutError):
             event("revocation_failed", tenant=entry.tenant, user=entry.user)
             return False
         return True
 
-    async def _revoke(self, entry: DiscardedGrant) -> None:
+    async def _end_family(self, grant: Grant) -> None:
+        """The token is spent, and what came of it is in nobody's hands: to use a spent token once
+        more ends what came of it (RFC 9700, 4.14.2; so does Salesforce)."""
         try:
-            grant = await self.grants.open(entry.place, entry.sealed_grant)
-        except SealBrokenError:
-            event("revocation_failed", tenant=entry.tenant, user=entry.user)
-        else:
-            await self.login.revoke(grant)
+            await self.login.revoke(await self.login.refresh(grant))
+        except NotConnectedError:
+            return

@@ -30,9 +30,6 @@ _BUDGET: Final = timedelta(seconds=60)
 """After this no further grant is begun in a pass: orgs that never answer must not use up the time
 of a function, and the 20 hours are looked at between passes."""
 
-_SKEW: Final = timedelta(seconds=60)
-"""Instances' clocks differ: a lease of somebody else counts as lapsed only so much later."""
-
 
 class Revocation(Enum):
     """What came of one grant in one pass."""
@@ -107,7 +104,7 @@ class RevokeGrants:
         return await self._revoke(row.place, row.sealed)
 
     async def _discarded(self, row: DiscardedGrant) -> Revocation:
-        return await self._revoke(row.place, row.sealed_grant)
+        return await self._revoke(row.place, row.sealed_grant, is_uncertain=row.may_be_spent)
 
     async def _journalled(self, row: JournalledGrant) -> Revocation:
         return await self._revoke(row.place, row.sealed_grant)
@@ -119,15 +116,14 @@ class RevokeGrants:
         if not row.sealed_grant:
             return Revocation.REVOKED
         now = self.clock()
-        is_held = row.lease_until is not None and row.lease_until + _SKEW > now
-        if is_held and row.lease_holder != holder:
+        if row.is_leased(now) and row.lease_holder != holder:
             return Revocation.LATER
         leased = await self.connections.replace(
             replace(
                 row,
                 lease_holder=holder,
                 lease_until=now + LEASE,
-                answer_lost=row.answer_lost or row.lease_holder not in (None, holder),
+                answer_lost=row.may_be_spent,
             )
         )
         if leased is None:

@@ -39,11 +39,14 @@ _BUDGET: Final = timedelta(minutes=2)
 """For what is due. What has begun may take half a minute more, and the host ends a function after
 four (host.json)."""
 
+_MOST_OF_A_TENANT: Final = 50
+"""In one run: whoever leaves hundreds behind does not keep others waiting."""
+
 _CLAIM: Final = timedelta(minutes=5)
 """Longer than the host lets a function run: whoever claimed it that long ago is at it no more."""
 
-_JOURNAL_PAUSE: Final = timedelta(minutes=2)
-"""Longer than a lease: before that, the row still carries the lease of whoever wrote the entry."""
+_JOURNAL_PAUSE: Final = timedelta(minutes=3)
+"""Longer than a lease counts: before that, the row carries the lease of whoever wrote the entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +103,11 @@ class WorkOffRevocations:
         if unreadable:
             event("row_unreadable", tenant=tenant_id, count=unreadable, step="outbox")
         parked = (row for row in waiting if row.kind is PendingKind.PARKED)
-        return [
+        due: list[DiscardedGrant | Pending] = [
             *(entry for entry in discarded if entry.next_try_at <= now),
             *(row for row in parked if row.expires_at <= now),
         ]
+        return secrets.SystemRandom().sample(due, min(len(due), _MOST_OF_A_TENANT))
 
     async def _is_done(self, row: DiscardedGrant | Pending) -> bool:
         """Whether nothing more is to be done about it."""
@@ -135,7 +139,8 @@ class WorkOffRevocations:
                 return True  # somebody else is at it
         elif row.claimed_at + _CLAIM > now:
             return False
-        connected = await self.connections.of_user(row.tenant, row.user)
+        subject = DataSubject(tenant=row.tenant, user=row.user)
+        connected, _ = await self.connections.of_subject(subject)
         is_connected = any(each.consent == row.digest for each in connected)
         is_given_up = row.expires_at + PARKED_PATIENCE <= now
         if not (is_connected or await self._is_discarded(row) or is_given_up):
@@ -147,7 +152,7 @@ class WorkOffRevocations:
         try:
             grant = await self.grants.open(row.place, row.sealed)
         except SealBrokenError:
-            return True  # it never opens
+            return False  # its key may be mended, in the time that it has
         return await self.revocations.discard(grant, row.tenant, row.user)
 
     async def _journalled(self, entry: JournalledGrant) -> None:
@@ -172,5 +177,5 @@ class WorkOffRevocations:
         try:
             grant = await self.grants.open(entry.place, entry.sealed_grant)
         except SealBrokenError:
-            return True  # it never opens
+            return entry.written_at + PARKED_PATIENCE <= self.clock()
         return await self.revocations.discard(grant, entry.tenant, entry.user)

@@ -118,7 +118,7 @@ async def test_O19_whoever_stalls_past_the_lease_writes_over_nobody(
     after: list[Connection] = []
 
     async def taken_over() -> None:
-        world.clock.move(seconds=91)
+        world.clock.move(seconds=151)
         with pytest.raises(NotConnectedError) as caught:
             await other(alice.tenant, alice.user, CONTOSO_ORG, stale_generation=1)
         assert caught.value.health == "rotation_lost"

@@ -20,14 +20,14 @@ from bench.race.rounds import Field, Round, race, race_of
 from bench.race.scene import Counted, Scene, Stored
 from local.stack_info import StackInfo
 from shared.errors import NotConnectedError, SalesforceUnavailableError
-from shared.model import Access, Connection, Health
+from shared.model import MOST_SKEW, Access, Connection, Health
 from shared.usecases.refresh_grant import LEASE
 from tests.fakes import World
 
 ROUNDS: Final = 20
 PROCESSES: Final = 8
 CALLERS: Final = 8
-LAPSED: Final = LEASE.total_seconds() + 1
+LAPSED: Final = (LEASE + MOST_SKEW).total_seconds() + 1
 DEATHS: Final = 1_000
 OTHERS: Final = 4
 

@@ -18,7 +18,6 @@ from shared.model import (
     OrgId,
     TenantId,
     UserId,
-    connection_row_key,
 )
 from shared.model.backups import BACKED_UP, day_of, journal_folder, journal_name
 from shared.outside import Azure
@@ -93,15 +92,29 @@ async def test_what_another_consent_left_there_is_another_entry(
     assert found == {older, newer}
 
 
-async def test_a_later_entry_takes_the_place_of_the_one_before(
+async def test_a_later_generation_is_another_entry_and_forgetting_one_leaves_the_other(
     journal: GrantJournal, tenant: TenantId
 ) -> None:
+    """Whoever works off the older one knows nothing of the newer, the only copy of its grant."""
+    older = entry_of(tenant)
+    newer = replace(entry_of(tenant, generation=3), sealed_grant=b"\x01")
+    await journal.write(older)
+    await journal.write(newer)
+
+    await journal.forget(older)
+
+    assert list((await journal.of_subject(DataSubject(tenant=tenant)))[0]) == [newer]
+
+
+async def test_the_same_generation_written_again_takes_the_place_of_the_first(
+    journal: GrantJournal, tenant: TenantId
+) -> None:
+    again = replace(entry_of(tenant), sealed_grant=b"\x01")
     await journal.write(entry_of(tenant))
-    later = replace(entry_of(tenant, generation=3), sealed_grant=b"\x01")
 
-    await journal.write(later)
+    await journal.write(again)
 
-    assert list((await journal.of_subject(DataSubject(tenant=tenant)))[0]) == [later]
+    assert list((await journal.of_subject(DataSubject(tenant=tenant)))[0]) == [again]
 
 
 async def test_entries_are_those_of_a_user_or_of_the_whole_tenant_or_all(
@@ -128,8 +141,8 @@ async def test_a_user_or_tenant_whose_id_begins_alike_is_another(
     """By the names alone: a deletion takes away whatever lies in the folder."""
     longer_user, longer_tenant = UserId(ALICE + "2"), TenantId(tenant + "2")
     names = [
-        journal_name(tenant, longer_user, CONTOSO_ORG, "consent"),
-        journal_name(longer_tenant, ALICE, CONTOSO_ORG, "consent"),
+        journal_name(tenant, longer_user, CONTOSO_ORG, "consent", 2),
+        journal_name(longer_tenant, ALICE, CONTOSO_ORG, "consent", 2),
     ]
     for name in names:
         await outside.backups.put(name, b"{}")
@@ -162,7 +175,7 @@ async def test_of_a_grant_the_journal_holds_what_is_sealed_alone(
     content = json.loads(await outside.backups.get(name) or b"")
 
     assert set(content) == {"org", "consent", "generation", "sealed_grant", "written_at"}
-    assert connection_row_key(ALICE, CONTOSO_ORG).split("|") == name[:-13].split("/")[2:]
+    assert name == f"journal/{tenant}/{ALICE}/{CONTOSO_ORG.lower()}-consent-2.json"
 
 
 async def test_no_backup_is_taken_for_the_journal_or_the_other_way_round(
@@ -173,7 +186,7 @@ async def test_no_backup_is_taken_for_the_journal_or_the_other_way_round(
 
     assert list((await journal.of_subject(DataSubject(tenant=tenant)))[0]) == [entry_of(tenant)]
     assert len(await outside.backups.names(f"{tenant}/")) == 1
-    assert day_of(journal_name(tenant, ALICE, CONTOSO_ORG, "consent")) is None
+    assert day_of(journal_name(tenant, ALICE, CONTOSO_ORG, "consent", 2)) is None
 
 
 def test_no_grant_is_backed_up() -> None:
@@ -228,7 +241,7 @@ async def test_d12_a_broken_file_is_told_and_is_in_the_way_of_no_other(
 ) -> None:
     caplog.set_level(logging.INFO, "flowrunner")
     await journal.write(entry_of(tenant, BOB))
-    await outside.backups.put(journal_name(tenant, ALICE, CONTOSO_ORG, "consent"), content)
+    await outside.backups.put(journal_name(tenant, ALICE, CONTOSO_ORG, "consent", 2), content)
 
     assert list((await journal.of_subject(DataSubject(tenant=tenant)))[0]) == [
         entry_of(tenant, BOB)

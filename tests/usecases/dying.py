@@ -16,6 +16,7 @@ from shared.errors import (
     SalesforceTimeoutError,
     StorageFailedError,
 )
+from shared.model import MOST_SKEW
 from shared.usecases.refresh_grant import LEASE
 from tests.fakes import World
 from tests.fakes.faults import Faults
@@ -124,7 +125,7 @@ async def each_end[S: Lived](
 
 async def time_passes(world: World, *, minutes: int = 25) -> None:
     """The timer comes every five minutes; leases and claims lapse."""
-    world.clock.move(seconds=LEASE.total_seconds())
+    world.clock.move(seconds=(LEASE + MOST_SKEW).total_seconds())
     for _ in range(minutes // 5):
         world.clock.move(minutes=5)
         await world.another_instance().services.work_off_revocations()

@@ -144,7 +144,7 @@ async def test_o17_a_refresh_cut_short_anywhere_loses_a_grant_only_after_the_rot
     async for scene, step in each_end(with_expired_access, refresh):
         steps.add(step.name)
         rotated = scene.world.login.redemptions
-        scene.world.clock.move(minutes=2)
+        scene.world.clock.move(minutes=3)
         (refused,) = await asyncio.gather(refresh(scene, scene.world), return_exceptions=True)
         if refused is not None:
             assert isinstance(refused, NotConnectedError), step

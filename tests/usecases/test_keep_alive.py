@@ -13,7 +13,7 @@ from shared.errors import (
     SalesforceUnavailableError,
     StorageFailedError,
 )
-from shared.model import Caller, Connection, DataSubject, Health, TenantStatus
+from shared.model import MOST_SKEW, Caller, Connection, DataSubject, Health, TenantStatus
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
 from tests.usecases.conftest import Told
 from tests.usecases.invoking import invocation, run
@@ -274,11 +274,37 @@ async def test_a_lease_that_has_lapsed_keeps_nothing_from_lapsing(
     world: World, alice: Caller
 ) -> None:
     world.clock.move(days=30)
-    change(world, alice, lease_holder="dead", lease_until=world.clock())
+    lapsed = world.clock() - MOST_SKEW
+    change(world, alice, lease_holder="dead", lease_until=lapsed, answer_lost=True)
 
     await timer(world)
 
-    assert row_of(world, alice).health is Health.EXPIRED
+    row = row_of(world, alice)
+    assert (row.health, row.sealed_grant) == (Health.EXPIRED, b"")
+    assert (row.lease_holder, row.lease_until, row.answer_lost) == (None, None, False)
+
+
+async def test_o19_by_a_clock_a_minute_ahead_a_lease_is_not_over(
+    world: World, alice: Caller
+) -> None:
+    """Its holder may be redeeming the token at this moment."""
+    world.clock.move(days=30)
+    until = world.clock() - MOST_SKEW + timedelta(seconds=1)
+    change(world, alice, lease_holder="another", lease_until=until)
+
+    await timer(world)
+
+    assert (row_of(world, alice).health, world.login.revocations) == (Health.ACTIVE, 0)
+
+
+async def test_d05_what_a_deletion_has_taken_is_left_to_it(world: World, alice: Caller) -> None:
+    settle(world, alice, idle_grants="keep_alive")
+    world.clock.move(days=30)
+    change(world, alice, lease_holder="d-deletion", lease_until=world.clock() - MOST_SKEW)
+
+    await timer(world)
+
+    assert (world.login.redemptions, world.login.revocations) == (0, 0)
 
 
 async def test_one_org_that_fails_holds_up_no_other(

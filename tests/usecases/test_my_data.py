@@ -184,6 +184,7 @@ async def test_a_grant_that_waits_to_be_revoked_is_shown_with_its_tokens_as_fing
             "discarded_at": "2026-01-15T12:00:00.000Z",
             "next_try_at": "2026-01-15T12:01:00.000Z",
             "attempts": 3,
+            "may_be_spent": False,
             "grant": {
                 "instance_host": grant.instance_host,
                 "login_host": grant.login_host,

@@ -162,7 +162,7 @@ async def test_where_the_lease_cannot_be_given_back_the_failure_is_told_and_the_
 
     assert (alice.row.health, alice.row.generation) == (Health.ACTIVE, 1)
     assert alice.row.lease_until is not None
-    alice.world.clock.move(seconds=90)
+    alice.world.clock.move(seconds=150)
     assert (await alice.refresh()).generation == 2
 
 

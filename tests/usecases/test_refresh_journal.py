@@ -13,7 +13,7 @@ from shared.errors import (
     SalesforceUnavailableError,
     StorageFailedError,
 )
-from shared.model import Access, Health, JournalledGrant
+from shared.model import MOST_SKEW, Access, Health, JournalledGrant
 from shared.model.backups import journal_name
 from shared.usecases.grant_journal import GrantJournal
 from shared.usecases.refresh_grant import LEASE
@@ -23,6 +23,7 @@ from tests.usecases.refreshing import Alice, during_refresh, expired
 from tests.usecases.stored import holds
 
 MARGIN = timedelta(seconds=20)
+LAPSED = LEASE + MOST_SKEW
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ async def test_o17_until_the_lease_lapses_nobody_asks_salesforce(alice: Alice) -
 async def test_o17_then_the_next_caller_adopts_it_and_nothing_is_redeemed(alice: Alice) -> None:
     access = await journalled(alice)
     refreshed_at = alice.world.clock()
-    alice.world.clock.move(seconds=LEASE.total_seconds())
+    alice.world.clock.move(seconds=LAPSED.total_seconds())
 
     adopted = await alice.refresh()
 
@@ -143,7 +144,7 @@ async def test_o17_where_the_journal_cannot_be_read_the_next_caller_is_served(
     alice: Alice,
 ) -> None:
     await journalled(alice)
-    alice.world.clock.move(seconds=LEASE.total_seconds())
+    alice.world.clock.move(seconds=LAPSED.total_seconds())
     alice.world.backups.faults.plan("get", StorageFailedError)
 
     with pytest.raises(StorageFailedError):
@@ -158,7 +159,7 @@ async def test_o17_where_the_journal_cannot_be_read_the_next_caller_is_served(
 
 async def test_o17_where_the_key_is_away_it_is_adopted_later(alice: Alice) -> None:
     await journalled(alice)
-    alice.world.clock.move(seconds=LEASE.total_seconds())
+    alice.world.clock.move(seconds=LAPSED.total_seconds())
     row, cold = alice.row, alice.world.another_instance()
     alice.world.key_wrapper.faults.plan("unwrap", KeyVaultFailedError)
 
@@ -176,7 +177,7 @@ async def test_o17_an_entry_whose_seal_is_broken_is_nobodys_grant(alice: Alice) 
     (entry,) = await entries(alice)
     journal = GrantJournal(backups=alice.world.backups)
     await journal.write(replace(entry, sealed_grant=entry.sealed_grant[:-1] + b"\0"))
-    alice.world.clock.move(seconds=LEASE.total_seconds())
+    alice.world.clock.move(seconds=LAPSED.total_seconds())
 
     with pytest.raises(NotConnectedError) as caught:
         await alice.refresh()
@@ -206,7 +207,7 @@ async def test_o17_an_entry_that_does_not_continue_the_row_is_not_adopted(
         written_at=alice.world.clock(),
     )
     await GrantJournal(backups=alice.world.backups).write(change(entry))
-    alice.change(lease_holder="dead", lease_until=alice.world.clock())
+    alice.change(lease_holder="dead", lease_until=alice.world.clock() - MOST_SKEW)
 
     access = await alice.refresh()
 
@@ -227,7 +228,7 @@ async def test_o17_the_entry_lies_in_the_users_own_folder(alice: Alice) -> None:
     await journalled(alice)
 
     assert list(alice.world.backups.files) == [
-        journal_name(alice.row.tenant, alice.row.user, CONTOSO_ORG, alice.row.consent)
+        journal_name(alice.row.tenant, alice.row.user, CONTOSO_ORG, alice.row.consent, 2)
     ]
 
 
@@ -248,7 +249,7 @@ async def test_o17_a_disconnect_before_the_adoption_ends_what_the_journal_has(
 async def test_o17_a_disconnect_during_the_adoption_ends_it_as_well(alice: Alice) -> None:
     await journalled(alice)
     user = alice.row.user
-    alice.world.clock.move(seconds=LEASE.total_seconds())
+    alice.world.clock.move(seconds=LAPSED.total_seconds())
     caller = await alice.world.signed_in("alice")
 
     async def disconnect() -> None:
@@ -270,7 +271,7 @@ async def test_o17_whoever_takes_the_lease_over_during_the_adoption_still_finds_
 ) -> None:
     """The first stalls for longer than its lease; the grant is not revoked under the second."""
     access = await journalled(alice)
-    alice.world.clock.move(seconds=LEASE.total_seconds())
+    alice.world.clock.move(seconds=LAPSED.total_seconds())
 
     async def taken_over() -> None:
         alice.change(lease_holder="another", lease_until=alice.world.clock() + LEASE)
@@ -278,7 +279,7 @@ async def test_o17_whoever_takes_the_lease_over_during_the_adoption_still_finds_
     alice.world.backups.faults.meanwhile("get", taken_over)
     with suppress(SalesforceUnavailableError):  # it may wait for the other one in vain
         await alice.refresh()
-    alice.change(lease_until=alice.world.clock())
+    alice.change(lease_until=alice.world.clock() - MOST_SKEW)
 
     assert (await alice.refresh()).generation == 2
     assert alice.world.login.require_alive(access.token, access.instance_host)

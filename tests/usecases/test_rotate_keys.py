@@ -301,7 +301,7 @@ async def test_while_a_grant_lies_in_the_journal_no_key_is_retired(
     world: World, alice: Caller
 ) -> None:
     """It comes back into the tables as it was sealed."""
-    name = journal_name(alice.tenant, alice.user, CONTOSO_ORG, "a" * 64)
+    name = journal_name(alice.tenant, alice.user, CONTOSO_ORG, "a" * 64, 2)
     world.backups.files[name] = b"a grant"
     move(world, DATA_KEY_LIFETIME)
     await rotate(world)

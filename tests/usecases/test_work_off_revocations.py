@@ -118,7 +118,7 @@ async def test_even_after_thirty_days_it_is_tried_once_more(world: World, alice:
     assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
 
 
-async def test_one_whose_seal_is_broken_is_taken_out_and_the_next_one_revoked(
+async def test_one_whose_seal_is_broken_waits_for_its_key_and_the_next_one_is_revoked(
     world: World, alice: Caller, told: Told
 ) -> None:
     entry = await discarded(world, alice)
@@ -126,9 +126,14 @@ async def test_one_whose_seal_is_broken_is_taken_out_and_the_next_one_revoked(
     world.outbox.keep(broken)
 
     await timer(world, minutes=5)
-
-    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+    assert world.login.living(alice.user) == 0
+    assert [(one.id, one.attempts) for one in world.outbox.rows.values()] == [(broken.id, 1)]
     assert told("revocation_failed")
+
+    await timer(world, minutes=30 * 24 * 60)
+
+    assert world.outbox.rows == {}
+    assert [one["outcome"] for one in told("revocation_failed") if "outcome" in one] == ["given_up"]
 
 
 async def test_with_the_key_away_it_stays_and_is_tried_again(world: World, alice: Caller) -> None:
@@ -289,7 +294,7 @@ async def test_one_that_goes_nowhere_for_two_days_goes_all_the_same(
     assert told("revocation_failed")
 
 
-async def test_a_parked_grant_whose_seal_is_broken_goes_and_holds_up_no_other(
+async def test_a_parked_grant_whose_seal_is_broken_waits_and_holds_up_no_other(
     world: World, alice: Caller
 ) -> None:
     parked = Pending(
@@ -304,8 +309,12 @@ async def test_a_parked_grant_whose_seal_is_broken_goes_and_holds_up_no_other(
     await world.consented(alice)
 
     await timer(world, minutes=10)
+    assert world.login.living(alice.user) == 1
+    assert [row.digest for row in world.pending.rows.values()] == [parked.digest]
 
-    assert (world.pending.rows, world.login.living(alice.user)) == ({}, 1)
+    await timer(world, minutes=48 * 60)
+
+    assert world.pending.rows == {}
 
 
 @pytest.mark.parametrize(("seconds", "is_revoked"), [(-1, False), (0, True)], ids=["t-1s", "t"])
@@ -396,11 +405,11 @@ async def journal_of(
 
 
 @pytest.mark.parametrize(("seconds", "is_kept"), [(-1, True), (0, False)], ids=["t-1s", "t"])
-async def test_a_journalled_grant_is_let_alone_for_two_minutes(
+async def test_a_journalled_grant_is_let_alone_for_three_minutes(
     world: World, alice: Caller, seconds: int, is_kept: bool
 ) -> None:
     await journal_of(world, alice)
-    world.clock.move(minutes=2, seconds=seconds)
+    world.clock.move(minutes=3, seconds=seconds)
 
     await timer(world)
 
@@ -435,9 +444,11 @@ async def test_one_that_is_written_long_ago_is_forgotten_and_the_connection_live
 async def test_one_of_an_earlier_consent_is_revoked_and_the_new_connection_lives(
     world: World, alice: Caller
 ) -> None:
+    """Already when it is replaced: its token was spent by whoever died, and to use a spent token
+    once more ends what came of it."""
     await journal_of(world, alice)
     await world.connect(alice)
-    assert world.login.living(alice.user) == 2
+    assert world.login.living(alice.user) == 1
 
     await timer(world, minutes=5)
 
@@ -481,13 +492,17 @@ async def test_one_that_can_be_neither_revoked_nor_put_into_the_outbox_stays(
     assert (world.backups.files, world.login.living(alice.user)) == ({}, 0)
 
 
-async def test_one_whose_seal_is_broken_is_forgotten(world: World, alice: Caller) -> None:
-    """It never opens: kept, it would be an alarm every five minutes, for ever."""
+async def test_one_whose_seal_is_broken_is_forgotten_after_two_days(
+    world: World, alice: Caller
+) -> None:
+    """Its key may be mended; but kept, it would be an alarm every five minutes, for ever."""
     entry = await journal_of(world, alice, connected=False)
     broken = replace(entry, sealed_grant=entry.sealed_grant[:-1] + b"\0")
     await GrantJournal(backups=world.backups).write(broken)
 
-    await timer(world, minutes=5)
+    await timer(world, minutes=48 * 60 - 1)
+    assert len(world.backups.files) == 1
+    await timer(world, minutes=1)
 
     assert world.backups.files == {}
 

@@ -35,7 +35,7 @@ FILES: Final = (
     ),
     File(
         "grant journal",
-        "journal/<tenant id>/<user id>/<org id>-<entry id>.json",
+        "journal/<tenant id>/<user id>/<org id>-<entry id>-<version>.json",
         "A refreshed Salesforce grant that the tables could not take, sealed for its place in "
         "`connections`; the consent and generation that it continues, and when it was written.",
         "token, sealed",

@@ -57,6 +57,11 @@ CONNECTIONS: Final = Table(
                 ),
                 Column("next_try_at", "technical", "When revoking it is tried again."),
                 Column("attempts", "technical", "How often that has failed."),
+                Column(
+                    "may_be_spent",
+                    "technical",
+                    "That a refresh was under way, or its answer was lost.",
+                ),
             ),
         ),
         Kind(
