@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from shared.errors import (
     SalesforceUnavailableError,
     StorageFailedError,
 )
-from shared.model import Caller, DataSubject, DiscardedGrant, Health
+from shared.model import MOST_SKEW, Caller, DataSubject, DiscardedGrant, Health
 from shared.usecases.disconnect import Disconnect
 from shared.usecases.org_access import OrgAccess
 from shared.usecases.revocation import Revocations
@@ -227,3 +228,42 @@ async def test_what_is_connected_anew_is_not_revoked_with_the_old_grant(
     assert world.login.living(alice.user) == 1
     assert await world.another_instance().services.list_flows(alice, CONTOSO_ORG)
     assert [(one["count"], one["failed"]) for one in told("revocations")] == [(1, 0)]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param({"lease_holder": "dead"}, id="its-holder-died"),
+        pytest.param({"answer_lost": True}, id="its-answer-was-lost"),
+    ],
+)
+async def test_o22_what_came_of_a_spent_token_is_ended_as_well(
+    world: World, left: dict[str, Any]
+) -> None:
+    """Salesforce has rotated, and the new token is in nobody's hands: that the old one is over says
+    nothing about the grant, and to show it once more ends it."""
+    alice = await world.signed_in("alice")
+    await world.connect(alice)
+    ((key, row),) = world.connections.rows.items()
+    await world.login.refresh(await world.grants.open(row.place, row.sealed_grant))
+    lapsed = world.clock() - MOST_SKEW if "lease_holder" in left else None
+    world.connections.rows[key] = replace(row, **left, lease_until=lapsed)
+    assert world.login.living(alice.user) == 1
+
+    await world.services.disconnect(alice, CONTOSO_ORG)
+
+    assert (world.login.living(alice.user), world.outbox.rows) == (0, {})
+
+
+async def test_o22_a_token_that_was_never_sent_is_revoked_and_not_shown_again(
+    world: World,
+) -> None:
+    alice = await world.signed_in("alice")
+    await world.connect(alice)
+    ((key, row),) = world.connections.rows.items()
+    world.connections.rows[key] = replace(row, answer_lost=True)
+
+    await world.services.disconnect(alice, CONTOSO_ORG)
+
+    assert (world.login.living(alice.user), world.outbox.rows) == (0, {})
+    assert (world.login.revocations, world.login.replays) == (1, 0)

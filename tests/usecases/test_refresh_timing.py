@@ -8,13 +8,15 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import (
+    DeletionInProgressError,
     RefreshInProgressError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
     StorageFailedError,
 )
-from shared.model import MOST_SKEW, Access
+from shared.model import MOST_SKEW, Access, Connection
 from tests.fakes import World
+from tests.fakes.stores import MemoryConnectionStore
 from tests.usecases.conftest import Told
 from tests.usecases.refreshing import Alice, during_refresh, expired
 
@@ -263,3 +265,82 @@ def test_o17_a_journal_that_does_not_answer_holds_up_the_tables_for_ten_seconds(
 
     assert world.backups.files == {}
     assert told("grant_journalled") == []
+
+
+# --- stalls, and answers of the store that mislead -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_sent"),
+    [pytest.param(45, True, id="45-s-left"), pytest.param(46, False, id="44-s-left")],
+)
+async def test_o19_a_holder_that_stalled_sends_nothing_without_time_for_its_answer(
+    alice: Alice, seconds: int, is_sent: bool
+) -> None:
+    """Somebody else may take the lease over before there is one, and send the same token."""
+
+    async def stall() -> None:
+        alice.world.clock.move(seconds=seconds)
+
+    alice.world.connections.faults.meanwhile("replace", stall)  # the lease is being written
+    if is_sent:
+        assert (await alice.refresh()).generation == 2
+    else:
+        with pytest.raises(SalesforceUnavailableError):
+            await alice.refresh()
+        assert alice.row.lease_holder is None
+
+    assert alice.world.login.redemptions == is_sent
+    assert await alice.can_still_refresh()
+
+
+async def test_o16_a_holder_that_stalled_after_the_first_try_does_not_ask_again(
+    alice: Alice,
+) -> None:
+    async def stall() -> None:
+        alice.world.clock.move(seconds=50)
+
+    alice.world.login.faults.meanwhile("refresh", stall)
+    alice.world.login.faults.plan("refresh", SalesforceTimeoutError)
+
+    with pytest.raises(SalesforceUnavailableError):
+        await alice.refresh()
+
+    assert (alice.row.answer_lost, alice.row.lease_holder) == (True, None)
+    assert await alice.can_still_refresh()
+
+
+class TellsOnce(MemoryConnectionStore):
+    """Writes the first row that it is given, and says that it was not as read: so the SDK does when
+    the store has written, answered 503, and is asked once more."""
+
+    def __init__(self, inner: MemoryConnectionStore) -> None:
+        self.__dict__ = inner.__dict__
+        self._has_misled = False
+
+    async def replace(self, connection: Connection) -> Connection | None:
+        written = await super().replace(connection)
+        has_misled, self._has_misled = self._has_misled, True
+        return written if has_misled else None
+
+
+async def test_o19_a_holder_knows_its_own_lease_again(alice: Alice) -> None:
+    row, pauses = alice.row, Pauses(alice)
+    misled = TellsOnce(alice.world.connections)
+    refresh_grant = replace(alice.world.refresh_grant, connections=misled, sleep=pauses.sleep)
+
+    access = await refresh_grant(row.tenant, row.user, row.org, stale_generation=1)
+
+    assert (access.generation, pauses) == (2, [])
+    assert (alice.world.login.redemptions, alice.world.login.replays) == (1, 0)
+
+
+async def test_d05_what_a_deletion_has_taken_is_left_to_it(alice: Alice) -> None:
+    lapsed = alice.world.clock() - MOST_SKEW
+    alice.change(lease_holder="d-deletion", lease_until=lapsed)
+
+    with pytest.raises(DeletionInProgressError):
+        await alice.refresh()
+
+    assert alice.world.login.redemptions == 0
+    assert alice.row.answer_lost is False

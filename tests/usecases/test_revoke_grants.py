@@ -229,3 +229,19 @@ async def test_d05_a_refresh_under_way_is_waited_for_and_its_journal_is_revoked(
     assert world.login.living(alice.user) == 0
     assert journal_of(world, alice) == []
     assert world.connections.rows == {}
+
+
+async def test_d05_a_discarded_grant_whose_token_may_be_spent_is_told_as_not_confirmed(
+    world: World,
+) -> None:
+    """It was disconnected while a refresh was under way that never told: the receipt says no more
+    than is known."""
+    await grants_everywhere(world, "alice")
+    ((key, row),) = world.outbox.rows.items()
+    world.outbox.rows[key] = replace(row, may_be_spent=True)
+    await world.login.refresh(await world.grants.open(row.place, row.sealed_grant))
+    deleting = await deletion_of(world, DeletionScope.USER)
+
+    done = await deleting.finish()
+
+    assert revocations_of(done) == {"revoked": KINDS - 1, "not_confirmed": 1}

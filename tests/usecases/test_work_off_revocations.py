@@ -25,6 +25,7 @@ from shared.usecases.grant_journal import GrantJournal
 from shared.usecases.work_off_revocations import PARKED_PATIENCE
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, NOON, World
 from tests.usecases.conftest import Told
+from tests.usecases.counting import count_calls
 
 PAUSES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360, 360]
 """Minutes between the tries: twice as long each time, six hours at most."""
@@ -543,3 +544,28 @@ async def test_a_journal_that_is_away_is_told_and_what_else_there_is_gets_done(
 
     assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
     assert [one["step"] for one in told("dependency_failed")] == ["revocation_worker"]
+
+
+async def test_what_one_user_left_behind_takes_no_more_than_its_share_of_a_run(
+    world: World, alice: Caller
+) -> None:
+    entry = await discarded(world, alice)
+    for number in range(120):
+        world.outbox.keep(replace(entry, id=f"{number:016}"))
+    calls = count_calls(world, "login", "revoke")
+
+    await timer(world, minutes=5)
+
+    assert len(calls) == 50
+
+
+async def test_d12_a_connection_that_cannot_be_read_keeps_no_parked_grant_for_ever(
+    world: World, alice: Caller
+) -> None:
+    await world.consented(alice)
+    ((_, key),) = world.connections.rows
+    world.connections.unreadable.add(key)
+
+    await timer(world, minutes=10)
+
+    assert (world.pending.rows, world.login.living(alice.user)) == ({}, 1)
