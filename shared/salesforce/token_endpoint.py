@@ -1,4 +1,4 @@
-"""One call of Salesforce's token endpoint: in a thread, within ten seconds, and sent or not sent.
+"""One call of Salesforce's token endpoint: in a thread, in twenty seconds, and sent or not sent.
 
 requests-oauthlib blocks, and so has threads of its own here. What matters most is whether a code or
 refresh token has left, because each serves once. So the body of the request asks before it is
@@ -28,8 +28,9 @@ from shared.errors import (
 from shared.network import Network
 from shared.salesforce.oauth_errors import LIMIT_SECONDS
 
-SECONDS: Final = 10.0
-"""For all of a call: waiting for a thread, the name, the connection, the answer."""
+SECONDS: Final = 20.0
+"""For all of a call: waiting for a thread, the name, the connection, the answer. Whoever hangs up
+on a slow org loses the new token that it is about to send: so this is long, a lease is longer."""
 
 _SHARE_TO_SEND: Final = 0.6
 """Of that time. A token that leaves at the last moment is spent, and its answer comes too late."""

@@ -22,7 +22,7 @@ from shared.network import Network
 from shared.salesforce.oauth import SalesforceOAuth
 from shared.salesforce.token_endpoint import SECONDS
 from shared.secret import Secret
-from shared.usecases.refresh_grant import LEASE
+from shared.usecases.refresh_grant import _LAST_WRITE, _TIME_TO_ASK, LEASE
 from tests import upstream as up
 from tests.upstream import LOOPBACK, Upstream, certified, pinned_network, upstream
 
@@ -211,9 +211,10 @@ async def test_a_caller_who_leaves_before_it_was_sent_sends_nothing(
 
 
 def test_o15_the_lease_outlives_two_calls() -> None:
-    """A redemption without an answer is repeated once under the same lease."""
-    assert SECONDS <= 10
+    """A redemption without an answer is repeated once under the same lease; and nothing is sent
+    when there is no time left for its answer and for writing that."""
     assert LEASE.total_seconds() > 2 * SECONDS
+    assert _TIME_TO_ASK.total_seconds() >= SECONDS + _LAST_WRITE.total_seconds()
 
 
 # --- whose threads it takes ----------------------------------------------------------------------
