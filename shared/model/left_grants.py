@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from shared.model.connections import Connection, OrgId, grant_place
+from shared.model.connections import Connection, Health, OrgId, grant_place
 from shared.model.places import Place
 from shared.model.who import TenantId, UserId
 
@@ -61,14 +61,15 @@ class DiscardedGrant:
 
     @classmethod
     def of(cls, connection: Connection, now: datetime) -> Self:
-        """What a connection leaves behind."""
+        """What a connection leaves behind. A lost rotation was found out by showing the spent token
+        once more, which has ended whatever came of it."""
         return cls.new(
             connection.tenant,
             connection.user,
             connection.org,
             sealed=connection.sealed_grant,
             now=now,
-            may_be_spent=connection.may_be_spent,
+            may_be_spent=connection.may_be_spent and connection.health is not Health.ROTATION_LOST,
         )
 
     @property

@@ -10,6 +10,7 @@ import pytest
 from shared.errors import (
     DeletionInProgressError,
     KeyVaultFailedError,
+    NotConnectedError,
     NotFoundError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
@@ -267,3 +268,23 @@ async def test_o22_a_token_that_was_never_sent_is_revoked_and_not_shown_again(
 
     assert (world.login.living(alice.user), world.outbox.rows) == (0, {})
     assert (world.login.revocations, world.login.replays) == (1, 0)
+
+
+async def test_o22_a_spent_token_that_was_shown_again_is_not_shown_a_third_time(
+    world: World,
+) -> None:
+    """That is how the rotation was found to be lost."""
+    alice = await world.signed_in("alice")
+    await world.connect(alice)
+    ((key, row),) = world.connections.rows.items()
+    await world.login.refresh(await world.grants.open(row.place, row.sealed_grant))
+    world.connections.rows[key] = replace(row, answer_lost=True)
+    world.login.expire_access_tokens()
+    with pytest.raises(NotConnectedError):
+        await world.services.list_flows(alice, CONTOSO_ORG)
+    assert world.login.replays == 1
+
+    await world.services.disconnect(alice, CONTOSO_ORG)
+
+    assert (world.login.replays, world.login.living(alice.user)) == (1, 0)
+    assert world.outbox.rows == {}
