@@ -155,11 +155,11 @@ async def test_d05_a_broken_seal_is_told_as_not_confirmed_and_goes(
     alice = await grants_everywhere(world, "alice")
     if where == "outbox":
         ((key, row),) = world.outbox.rows.items()
-        world.outbox.rows[key] = replace(row, sealed_grant=row.sealed_grant[:-1] + b"\0")
+        world.outbox.rows[key] = replace(row, sealed_grant=row.sealed_grant[:-1])
     else:
         journal = GrantJournal(backups=world.backups)
         ((entry,), _) = await journal.of_subject(None)
-        await journal.write(replace(entry, sealed_grant=entry.sealed_grant[:-1] + b"\0"))
+        await journal.write(replace(entry, sealed_grant=entry.sealed_grant[:-1]))
     deleting = await deletion_of(world, DeletionScope.USER)
 
     done = await deleting.finish()

@@ -123,7 +123,7 @@ async def test_one_whose_seal_is_broken_waits_for_its_key_and_the_next_one_is_re
     world: World, alice: Caller, told: Told
 ) -> None:
     entry = await discarded(world, alice)
-    broken = replace(entry, id="0" * 16, sealed_grant=entry.sealed_grant[:-1] + b"\0")
+    broken = replace(entry, id="0" * 16, sealed_grant=entry.sealed_grant[:-1])
     world.outbox.keep(broken)
 
     await timer(world, minutes=5)
@@ -498,7 +498,7 @@ async def test_one_whose_seal_is_broken_is_forgotten_after_two_days(
 ) -> None:
     """Its key may be mended; but kept, it would be an alarm every five minutes, for ever."""
     entry = await journal_of(world, alice, connected=False)
-    broken = replace(entry, sealed_grant=entry.sealed_grant[:-1] + b"\0")
+    broken = replace(entry, sealed_grant=entry.sealed_grant[:-1])
     await GrantJournal(backups=world.backups).write(broken)
 
     await timer(world, minutes=48 * 60 - 1)
