@@ -8,6 +8,7 @@ from typing import Final
 from azure.core.exceptions import HttpResponseError
 
 from shared.errors import (
+    DeletionInProgressError,
     IdempotencyKeyReusedError,
     InvalidRequestError,
     StorageFailedError,
@@ -25,14 +26,15 @@ from shared.model import (
     TenantId,
     UserId,
 )
-from shared.storage.gates import insert_through, user_gate
+from shared.storage.entity_groups import RefusedError, Write
+from shared.storage.gates import user_gate
+from shared.storage.group_commit import GroupCommit
 from shared.storage.run_keys import descending_time
 from shared.storage.run_queries import PageStart, run_query, start_from, token_after, token_at
 from shared.storage.tables import (
     Entity,
     Tables,
     get,
-    merge,
     plain,
     row_is_readable,
     rows_between,
@@ -42,6 +44,9 @@ from shared.storage.tables import (
 
 type Answers = AsyncIterator[AsyncIterator[Entity]]
 
+_NOT_THERE: Final = "ResourceNotFound"
+_THERE_ALREADY: Final = "EntityAlreadyExists"
+_MOST_PARTITIONS: Final = 1_000
 _LARGEST_ANSWER: Final = 1_000
 _MOST_ANSWERS: Final = 5
 """Of the table service, for one page. It looks through rows for five seconds at most before it
@@ -58,27 +63,46 @@ class TableRunStore:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._partitions: dict[TenantId, GroupCommit] = {}
 
     async def start(self, run: Run, idempotency: Idempotency | None) -> Run | None:
         """Insert the run and, with a key, the key's row in the same transaction."""
-        table, gate = self._tables["runs"], user_gate(run.user)
-        if idempotency is None:
-            await insert_through(table, gate, _entity(run))
-            return None
-        key_row = {
-            "PartitionKey": run.tenant,
-            "RowKey": f"idem|{idempotency.key_digest}",
-            "user_id": run.user,
-            "body_digest": idempotency.body_digest,
-            "run_row": run_row_key(run),
-            "created_at": run.started_at,
-        }
-        if await insert_through(table, gate, key_row, _entity(run)):
-            return None
-        return await self._earlier(run, idempotency)
+        gate = Write(kind="merge", entity=_keys(run.tenant, user_gate(run.user)))
+        rows = [_entity(run)]
+        if idempotency is not None:
+            rows.append(_key_row(run, idempotency))
+        inserts = (Write(kind="insert", entity=row) for row in rows)
+        try:
+            await self._partition(run.tenant).write(*inserts, shared=(gate,))
+        except RefusedError as exc:
+            if exc.code == _NOT_THERE and exc.index == 0:
+                raise DeletionInProgressError from exc
+            if exc.code != _THERE_ALREADY:
+                raise StorageFailedError from exc
+            # Without a key it is this very run, whose first writing was not answered.
+            return None if idempotency is None else await self._earlier(run, idempotency)
+        return None
 
     async def finish(self, run: Run) -> None:
-        await merge(self._tables["runs"], _entity(run))
+        """One that is gone is not created."""
+        try:
+            await self._partition(run.tenant).write(Write(kind="merge", entity=_entity(run)))
+        except RefusedError as exc:
+            if exc.code != _NOT_THERE:
+                raise StorageFailedError from exc
+
+    def _partition(self, tenant: TenantId) -> GroupCommit:
+        """The writers of the tenant. Who has nothing under way is forgotten now and then."""
+        if len(self._partitions) > _MOST_PARTITIONS:
+            busy = {key: each for key, each in self._partitions.items() if not each.is_idle}
+            self._partitions = busy
+        if tenant not in self._partitions:
+            self._partitions[tenant] = GroupCommit(self._submit)
+        return self._partitions[tenant]
+
+    async def _submit(self, writes: Sequence[Write]) -> None:
+        async with store_call():
+            await self._tables.groups.submit("runs", writes)
 
     async def page(
         self,
@@ -152,10 +176,23 @@ async def _next_answer(answers: Answers, start: PageStart) -> list[Entity] | Non
             raise
 
 
+def _keys(tenant: TenantId, row_key: str) -> Entity:
+    return {"PartitionKey": tenant, "RowKey": row_key}
+
+
+def _key_row(run: Run, idempotency: Idempotency) -> Entity:
+    return {
+        **_keys(run.tenant, f"idem|{idempotency.key_digest}"),
+        "user_id": run.user,
+        "body_digest": idempotency.body_digest,
+        "run_row": run_row_key(run),
+        "created_at": run.started_at,
+    }
+
+
 def _entity(run: Run) -> Entity:
     entity: dict[str, object] = {
-        "PartitionKey": run.tenant,
-        "RowKey": run_row_key(run),
+        **_keys(run.tenant, run_row_key(run)),
         "run_id": run.id,
         "user_id": run.user,
         "org_id": run.org,

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final
 
 from azure.core import MatchConditions
@@ -24,6 +25,7 @@ from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from shared.errors import InvalidRequestError, StorageFailedError
+from shared.storage.entity_groups import EntityGroups
 from shared.storage.schema_gate import CheckedTableClient
 
 _DEADLINE_SECONDS: Final = 10.0
@@ -53,6 +55,11 @@ class Tables:
     def __getitem__(self, name: str) -> TableClient:
         """Whatever is written by it must be listed in the schema."""
         return self._client(name, CheckedTableClient)
+
+    @cached_property
+    def groups(self) -> EntityGroups:
+        """For the rows that every run of a Flow writes."""
+        return EntityGroups(self._endpoint, credential=self._credential, transport=self._transport)
 
     def for_restoring(self, name: str) -> TableClient:
         """Of no schema: what an earlier release listed and wrote has to come back as it was."""

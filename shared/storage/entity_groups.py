@@ -1,0 +1,175 @@
+"""Entity group transactions of the Table service, spoken directly.
+
+azure-data-tables builds them with Python's `email` package, which costs most of a millisecond of
+CPU a row; with every run of every Flow writing two, that was more than all the rest of a call
+(bench/RESULTS.md, `make bench-store`). The rest is azure-core's as before: tokens, retries, and the
+transport over our network. Protocol:
+https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+from urllib.parse import quote
+from uuid import uuid4
+
+from azure.core import AsyncPipelineClient
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy, AsyncRetryPolicy
+from azure.core.pipeline.transport import AsyncHttpTransport
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from shared.errors import StorageFailedError
+from shared.storage.schema_gate import check_row
+
+MOST_OPERATIONS: Final = 100
+_SCOPE: Final = "https://storage.azure.com/.default"
+_VERSION: Final = "2019-02-02"
+"""The version that azure-data-tables speaks."""
+_ACCEPTED: Final = 202
+_MOST_ANSWER_BYTES: Final = 1024**2
+_PART: Final = re.compile(r"^HTTP/1\.1 (\d{3})", re.MULTILINE)
+_REFUSED: Final = re.compile(r'"code":\s*"(\w+)".*?"value":\s*"(\d+):', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One operation: insert a row, or set these columns of one that exists, whatever its state."""
+
+    kind: Literal["insert", "merge"]
+    entity: Mapping[str, Any]
+
+    @property
+    def row_key(self) -> str:
+        return str(self.entity["RowKey"])
+
+
+class RefusedError(Exception):
+    """The transaction was not carried out, because of this operation: which, and why."""
+
+    def __init__(self, index: int, code: str) -> None:
+        super().__init__(code)
+        self.index = index
+        self.code = code
+
+
+class EntityGroups:
+    """Sends transactions, each of one partition of one table. Clients are made at first use."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        credential: AsyncTokenCredential,
+        transport: Callable[[], AsyncHttpTransport],  # type: ignore[type-arg]
+    ) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._client: AsyncPipelineClient[HttpRequest, AsyncHttpResponse] = AsyncPipelineClient(
+            self._endpoint,
+            policies=[
+                AsyncRetryPolicy(retry_total=2, retry_backoff_factor=0.2, retry_backoff_max=2),
+                AsyncBearerTokenCredentialPolicy(credential, _SCOPE),
+            ],
+            transport=transport(),
+        )
+
+    async def submit(self, table: str, writes: Sequence[Write]) -> None:
+        """All of them or none. Raises RefusedError (none), StorageFailedError, AzureError."""
+        for write in writes:
+            check_row(table, write.entity)
+        boundary = uuid4().hex
+        request = HttpRequest(
+            "POST",
+            f"{self._endpoint}/$batch",
+            headers={
+                "x-ms-version": _VERSION,
+                "DataServiceVersion": "3.0",
+                "MaxDataServiceVersion": "3.0;NetFx",
+                "Content-Type": f"multipart/mixed; boundary=batch_{boundary}",
+                "Accept": "application/json",
+            },
+            content=_body(f"{self._endpoint}/{table}", writes, boundary),
+        )
+        response = await self._client.send_request(request, stream=True)
+        try:
+            text = await _text(response)
+        finally:
+            await response.close()
+        _require_done(response.status_code, text, len(writes))
+
+
+async def _text(response: AsyncHttpResponse) -> str:
+    body = bytearray()
+    async for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > _MOST_ANSWER_BYTES:
+            raise StorageFailedError
+    return body.decode("utf-8", "replace")
+
+
+def _body(table_url: str, writes: Sequence[Write], boundary: str) -> bytes:
+    """One batch that holds one change set that holds the operations."""
+    parts = [
+        f"--batch_{boundary}",
+        f"Content-Type: multipart/mixed; boundary=changeset_{boundary}",
+        "",
+    ]
+    for number, write in enumerate(writes):
+        parts += [
+            f"--changeset_{boundary}",
+            "Content-Type: application/http",
+            "Content-Transfer-Encoding: binary",
+            f"Content-ID: {number}",
+            "",
+            *_operation(table_url, write),
+        ]
+    parts += [f"--changeset_{boundary}--", f"--batch_{boundary}--", ""]
+    return "\r\n".join(parts).encode()
+
+
+def _operation(table_url: str, write: Write) -> list[str]:
+    headers = [
+        f"x-ms-version: {_VERSION}",
+        "DataServiceVersion: 3.0",
+        "Content-Type: application/json;odata=nometadata",
+        "Accept: application/json;odata=minimalmetadata",
+    ]
+    content = json.dumps(_spelt(write.entity))
+    if write.kind == "insert":
+        return [f"POST {table_url} HTTP/1.1", *headers, "Prefer: return-no-content", "", content]
+    keys = ",".join(
+        f"{name}='{quote(str(write.entity[name]).replace("'", "''"), safe='')}'"
+        for name in ("PartitionKey", "RowKey")
+    )
+    return [f"MERGE {table_url}({keys}) HTTP/1.1", *headers, "If-Match: *", "", content]
+
+
+def _spelt(entity: Mapping[str, Any]) -> dict[str, Any]:
+    """In the protocol's words: what JSON has no type for is named beside it."""
+    spelt: dict[str, Any] = {}
+    for name, value in entity.items():
+        if isinstance(value, datetime):
+            at = value.astimezone(UTC)
+            spelt[name] = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06}Z"
+            spelt[f"{name}@odata.type"] = "Edm.DateTime"
+        elif isinstance(value, str | int) and not isinstance(value, bool):
+            spelt[name] = value
+        else:
+            raise TypeError(f"{name}: no column of this table holds such a value")
+    return spelt
+
+
+def _require_done(status: int, text: str, count: int) -> None:
+    """In an answer of 202 are those of the parts, one for each, or the one that refused all."""
+    if status != _ACCEPTED:
+        raise StorageFailedError
+    answers = [int(found) for found in _PART.findall(text)]
+    if len(answers) == count and all(200 <= answer < 300 for answer in answers):  # noqa: PLR2004
+        return
+    refused = _REFUSED.search(text)
+    if refused is None:
+        raise StorageFailedError
+    raise RefusedError(int(refused.group(2)), refused.group(1))
