@@ -26,6 +26,7 @@ from shared.errors import (
 )
 from shared.model import Access
 from shared.network import MAX_ANSWER_BYTES, Network, read_body
+from shared.salesforce.daily_calls import DailyCalls
 from shared.salesforce_hosts import is_instance_host
 
 API_VERSION: Final = "v66.0"
@@ -51,8 +52,9 @@ class Answer:
 class SalesforceRest:
     """Speaks to the org's own host, as the user whose token it is."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, daily_calls: DailyCalls | None = None) -> None:
         self._network = network
+        self._daily_calls = daily_calls or DailyCalls()
 
     async def call(
         self,
@@ -67,11 +69,13 @@ class SalesforceRest:
         """Call `/services/data/<version>/<path>` once. Answers any status that is not an error of
         the session, the limits or the server; 400 and 404 are the caller's to read.
 
-        Raises AccessRefusedError and SalesforceUnavailableError (nothing was carried out),
-        SalesforceTimeoutError (not known), and the other kinds of `ports.SalesforceFlows`.
+        Raises AccessRefusedError, SalesforceLimitError and SalesforceUnavailableError (nothing was
+        carried out), SalesforceTimeoutError (not known), and the other kinds of
+        `ports.SalesforceFlows`.
         """
         if not is_instance_host(access.instance_host):
             raise HostNotAllowedError
+        self._daily_calls.require_some(access.org)
         headers = {
             "Authorization": f"Bearer {access.token.reveal()}",
             "Accept": "application/json",
@@ -99,6 +103,7 @@ class SalesforceRest:
             raise SalesforceFailedError from exc
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             raise SalesforceTimeoutError from exc
+        self._daily_calls.note(access.org, response.headers.get("Sforce-Limit-Info"))
         return _read(response.status, raw)
 
 

@@ -1,15 +1,17 @@
 """What a Flow takes and gives, and which fields of a mail would leave the mailbox for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shared.cache import TimedCache
-from shared.model import Caller, FlowDescription, FlowName, OrgId, TenantId, UserId
+from shared.model import Caller, FlowDescription, FlowName, OrgId, TenantId, TenantSettings, UserId
 from shared.ports import SalesforceFlows, TenantStore
 from shared.usecases.org_access import OrgAccess
 
 _CACHE_SECONDS: Final = 60.0
 _CACHE_SIZE: Final = 2_000
+_SETTINGS_SECONDS: Final = 5.0
 
 type _Key = tuple[TenantId, UserId, OrgId, FlowName]
 
@@ -18,8 +20,9 @@ type _Key = tuple[TenantId, UserId, OrgId, FlowName]
 class DescribeFlow:
     """Descriptions are kept for a minute, per user: what one may see, another may not.
 
-    The tenant's own names for inputs are read anew each time: an instance that remembers one that
-    an administrator has taken away would send what the user was not shown.
+    That the tenant has no names of its own for a Flow's inputs is remembered for five seconds. If
+    it has some, they are read anew each time: an instance that remembers one that an administrator
+    has taken away would send what the user was not shown.
     """
 
     tenants: TenantStore
@@ -28,11 +31,15 @@ class DescribeFlow:
     _known: TimedCache[_Key, FlowDescription] = field(
         default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=_CACHE_SECONDS)
     )
+    _settings: TimedCache[TenantId, TenantSettings] = field(
+        default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=_SETTINGS_SECONDS)
+    )
 
     async def __call__(self, caller: Caller, org: OrgId | None, flow: FlowName) -> FlowDescription:
         """Read from the org. Raises NotFoundError, NotConnectedError, OrgAmbiguousError."""
         chosen = await self.access.choose(caller, org)
         self.forget(caller, chosen, flow)  # who asks to see it gets it as it is now
+        self._settings.forget(caller.tenant)
         return await self.known(caller, chosen, flow)
 
     async def known(self, caller: Caller, org: OrgId, flow: FlowName) -> FlowDescription:
@@ -41,11 +48,16 @@ class DescribeFlow:
             (caller.tenant, caller.user, org, flow),
             lambda: self.access.call(caller, org, lambda access: self.flows.describe(access, flow)),
         )
-        tenant = await self.tenants.load(caller.tenant)
-        if tenant is None:
-            return description
-        return replace(description, input_aliases=tenant.settings.aliases_for(flow))
+        return replace(description, input_aliases=await self._aliases(caller.tenant, flow))
 
     def forget(self, caller: Caller, org: OrgId, flow: FlowName) -> None:
         """The org did not agree with the description: read it again."""
         self._known.forget((caller.tenant, caller.user, org, flow))
+
+    async def _aliases(self, tenant: TenantId, flow: FlowName) -> Mapping[str, str]:
+        settings = self._settings.peek(tenant)
+        if settings is None or settings.aliases_for(flow):
+            row = await self.tenants.load(tenant)
+            settings = TenantSettings() if row is None else row.settings
+            self._settings.put(tenant, settings)
+        return settings.aliases_for(flow)

@@ -24,6 +24,7 @@ from shared.usecases.sealed_grants import SealedGrants
 
 _CACHE_SECONDS: Final = 60.0
 _CACHE_SIZE: Final = 2_000
+_CHOICE_SECONDS: Final = 5.0
 
 type _Key = tuple[TenantId, UserId, OrgId]
 
@@ -59,11 +60,23 @@ class OrgAccess:
         default_factory=lambda: TimedCache(size=10 * _CACHE_SIZE, seconds=86_400)
     )
     """The day for which the use of a connection has been noted."""
+    _chosen: TimedCache[tuple[TenantId, UserId], OrgId] = field(
+        default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=_CHOICE_SECONDS)
+    )
+    """The only org of a user who named none."""
 
     async def choose(self, caller: Caller, org: OrgId | None) -> OrgId:
-        """The org meant. Raises NotConnectedError, OrgAmbiguousError (several, and none named)."""
+        """The org meant. Raises NotConnectedError, OrgAmbiguousError (several, and none named).
+
+        That there is one only is remembered for five seconds, unless this instance knows better.
+        """
         if org is not None:
             return org
+        return await self._chosen.get(
+            (caller.tenant, caller.user), lambda: self._only_org_of(caller)
+        )
+
+    async def _only_org_of(self, caller: Caller) -> OrgId:
         rows = await self.connections.of_user(caller.tenant, caller.user)
         if not rows:
             raise NotConnectedError
@@ -77,17 +90,24 @@ class OrgAccess:
         Raises NotConnectedError, OrgNotAllowedError, and what `use` raises.
         """
         key = (caller.tenant, caller.user, org)
-        access = await self._opened.get(key, lambda: self._open(caller, org))
         try:
-            answer = await use(access)
+            answer = await self._served(key, use)
+        except NotConnectedError:
+            self._chosen.forget((caller.tenant, caller.user))
+            raise
+        self._refused.forget(key)
+        await self._note_use(key)
+        return answer
+
+    async def _served[T](self, key: _Key, use: Callable[[Access], Awaitable[T]]) -> T:
+        access = await self._opened.get(key, lambda: self._open(key))
+        try:
+            return await use(access)
         except AccessRefusedError:
             self._opened.forget(key)
             if self._refused.peek(key) == access.generation:
                 raise  # it was refused when it was fresh: not a matter of its age
-            answer = await self._again(key, access.generation, use)
-        self._refused.forget(key)
-        await self._note_use(key)
-        return answer
+            return await self._again(key, access.generation, use)
 
     async def _again[T](self, key: _Key, stale: int, use: Callable[[Access], Awaitable[T]]) -> T:
         """With fresh access: ours, if that of another instance has aged as well meanwhile.
@@ -119,10 +139,11 @@ class OrgAccess:
         key = (caller.tenant, caller.user, org)
         self._opened.forget(key)
         self._refused.forget(key)
+        self._chosen.forget((caller.tenant, caller.user))
 
-    async def _open(self, caller: Caller, org: OrgId) -> Access:
-        row = usable(await self.connections.load(caller.tenant, caller.user, org))
-        await self._require_allowed((caller.tenant, caller.user, org))
+    async def _open(self, key: _Key) -> Access:
+        row = usable(await self.connections.load(*key))
+        await self._require_allowed(key)
         return access_of(row, await self.grants.open(row.place, row.sealed_grant))
 
     async def _require_allowed(self, key: _Key) -> None:

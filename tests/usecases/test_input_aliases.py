@@ -9,6 +9,7 @@ from shared.email_vocabulary import VOCABULARY, declared_fields, field_for
 from shared.errors import Json
 from shared.model import Caller
 from tests.fakes import FakeFlow, World, variable
+from tests.usecases.counting import count_calls
 from tests.usecases.invoking import invocation, run
 from tests.usecases.settling import settle
 from tests.usecases.test_invoke_inputs import MAIL, joined
@@ -152,7 +153,7 @@ async def test_n01_the_aliases_of_one_tenant_are_not_anothers(world: World, alic
 async def test_an_alias_that_was_taken_away_sends_nothing_from_any_instance(
     world: World, alice: Caller
 ) -> None:
-    """Instances remember descriptions for a minute, but not these names."""
+    """Instances remember descriptions for a minute, but not these names, where there are some."""
     world.flows.put(FakeFlow(name="One", inputs=(variable("mine"),)))
     settle(world, alice, input_aliases={"One": {"mine": "subject"}})
     other = world.another_instance()
@@ -163,6 +164,28 @@ async def test_an_alias_that_was_taken_away_sends_nothing_from_any_instance(
 
     assert await promised(world, alice, "One") == ()
     assert await sent(other, alice, "One") == {}
+
+
+async def test_that_there_are_none_is_not_asked_at_each_run(world: World, alice: Caller) -> None:
+    world.flows.put(FakeFlow(name="One", inputs=(variable("subject"),)))
+    settle(world, alice, input_aliases={"Other": {"mine": "subject"}})
+    await sent(world, alice, "One")
+    asked = count_calls(world, "tenants", "load")
+
+    for _ in range(5):
+        await sent(world, alice, "One")
+
+    assert asked == []
+
+
+async def test_a_new_alias_counts_from_when_it_was_shown(world: World, alice: Caller) -> None:
+    world.flows.put(FakeFlow(name="One", inputs=(variable("mine"),)))
+    assert await sent(world, alice, "One") == {}
+
+    settle(world, alice, input_aliases={"One": {"mine": "subject"}})
+
+    assert await promised(world, alice, "One") == ("subject",)
+    assert await sent(world, alice, "One") == {"mine": MAIL["subject"]}
 
 
 async def test_a_field_that_this_release_does_not_know_sends_nothing(
