@@ -181,14 +181,15 @@ def _dressed(
 
     An origin decides who may read an answer in a browser; it never decides about access.
     """
+    headers = response.headers
+    said = {name.lower() for name in headers.keys()}  # noqa: SIM118 - iterating gives pairs
     for name, value in SECURITY_HEADERS.items():
-        if name not in response.headers:
-            response.headers[name] = value
-    response.headers["X-Request-Id"] = incident
-    varies = response.headers.get("Vary")
-    response.headers["Vary"] = f"Origin, {varies}" if varies else "Origin"
+        if name.lower() not in said:
+            headers.add(name, value)
+    headers["X-Request-Id"] = incident
+    headers["Vary"] = f"Origin, {headers['Vary']}" if "vary" in said else "Origin"
     origin = req.headers.get("Origin")
     if origin in services.settings.addin_origins:
-        response.headers["Access-Control-Allow-Origin"] = str(origin)
-        response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+        headers["Access-Control-Allow-Origin"] = str(origin)
+        headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
     return response

@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 from typing import Any, Final, NoReturn
 
 MAX_DEPTH: Final = 32
+_STRING_OR_BRACKET: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
 
 
 def loads(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - any JSON value
@@ -22,24 +24,23 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - 
 
 
 def _check_depth(text: str, max_depth: int) -> None:
+    """Count the brackets outside strings. A string without an end is nowhere valid, and ends this:
+    to look for its end from each quote in it anew would take a square of its length."""
+    if text.count("[") + text.count("{") <= max_depth:
+        return
     depth = 0
-    in_string = escaped = False
-    for char in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif char == "\\":
-                escaped = True
-            elif char == '"':
-                in_string = False
-        elif char == '"':
-            in_string = True
-        elif char in "[{":
-            depth += 1
-            if depth > max_depth:
+    for found in _STRING_OR_BRACKET.finditer(text):
+        match found.group():
+            case "[" | "{":
+                depth += 1
+                if depth > max_depth:
+                    raise ValueError
+            case "]" | "}":
+                depth -= 1
+            case '"':
                 raise ValueError
-        elif char in "]}":
-            depth -= 1
+            case _:
+                pass
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

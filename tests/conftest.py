@@ -7,6 +7,7 @@ and without.
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from local.stack import Stack
 from local.stack_info import StackInfo
@@ -15,6 +16,11 @@ from tests.control_client import ControlClient
 # Their asserts are to say what they compared, as those of the tests do. Here, because other folders
 # use them as well, and this has to come first.
 pytest.register_assert_rewrite("tests.functions.host", "tests.functions.browser")
+
+# The same examples at each run, and no folder that remembers failures: what fails here fails
+# everywhere. No deadline, for the machine may be busy with something else.
+settings.register_profile("flowrunner", derandomize=True, database=None, deadline=None)
+settings.load_profile("flowrunner")
 
 
 @pytest.fixture(scope="session")

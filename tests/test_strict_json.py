@@ -2,8 +2,11 @@
 
 import json
 from time import perf_counter
+from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared import strict_json
 
@@ -126,11 +129,69 @@ def test_what_is_no_json_is_refused(text: bytes) -> None:
     assert is_refused(text)
 
 
-def test_a_large_text_is_read_in_time() -> None:
-    """A body may have 256 KiB; the depth check reads every character of it."""
-    text = json.dumps({f"k{n}": "x" * 1_000 for n in range(250)}).encode()
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(json.dumps({f"k{n}": "x" * 1_000 for n in range(250)}), id="long-texts"),
+        pytest.param("[" + "[]," * 85_000 + "[]]", id="brackets"),
+        pytest.param('["' + '\\"[' * 85_000 + '"]', id="quotes-and-brackets-in-a-text"),
+        pytest.param("[[" * 20 + '"' + '\\"' * 128_000, id="a-text-without-an-end"),
+    ],
+)
+def test_a_large_text_is_read_in_time(text: str) -> None:
+    """A body may have 256 KiB. Time that grew with its square would be minutes."""
     began = perf_counter()
 
-    strict_json.loads(text)
+    is_refused(text.encode())
 
     assert perf_counter() - began < 1.0
+
+
+_PIECES: Final = st.sampled_from(
+    ["[", "]", "{", "}", '"', "\\", '\\"', "[[[", "]]]", "a", ",", ":"]
+)
+
+
+@given(st.lists(_PIECES, max_size=40), st.integers(min_value=0, max_value=8))
+def test_depth_is_counted_as_a_reader_does_it_letter_by_letter(
+    pieces: list[str], max_depth: int
+) -> None:
+    """Of what is JSON, exactly what is no deeper is read; whatever else arrives is refused."""
+    text = "".join(pieces)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011 - any: it is no JSON
+            strict_json.loads(text.encode(), max_depth=max_depth)
+        return
+    if _depth_of(value) <= max_depth:
+        assert strict_json.loads(text.encode(), max_depth=max_depth) == value
+    else:
+        with pytest.raises(ValueError):  # noqa: PT011 - as above
+            strict_json.loads(text.encode(), max_depth=max_depth)
+
+
+def _depth_of(value: object) -> int:
+    match value:
+        case dict():
+            return 1 + max(map(_depth_of, value.values()), default=0)
+        case list():
+            return 1 + max(map(_depth_of, value), default=0)
+        case _:
+            return 0
+
+
+_TEXTS: Final = st.text(alphabet='[]{}"\\a', max_size=6)
+_VALUES: Final = st.recursive(
+    _TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS, inner, max_size=3)
+)
+
+
+@given(_VALUES, st.integers(min_value=0, max_value=8))
+def test_values_of_any_depth_are_read_exactly_up_to_the_limit(value: object, limit: int) -> None:
+    text = json.dumps(value).encode()
+    if _depth_of(value) <= limit:
+        assert strict_json.loads(text, max_depth=limit) == value
+    else:
+        with pytest.raises(ValueError):  # noqa: PT011 - as above
+            strict_json.loads(text, max_depth=limit)

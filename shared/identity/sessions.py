@@ -18,12 +18,15 @@ Until then the previous one signs, and fifteen minutes later its last session is
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final, Protocol
 
 import jwt
 from jwt.algorithms import HMACAlgorithm
 
+from shared.cache import TimedCache
 from shared.errors import (
     InvalidRequestError,
     KeyVaultFailedError,
@@ -52,6 +55,7 @@ _CLAIMS: Final = frozenset(
     {"iss", "aud", "sub", "ten", "prv", "adm", "ept", "epu", "iat", "exp", "jti"}
 )
 _TENANTS_OF: Final[Mapping[Provider, str]] = {"microsoft": "ms-", "google": "g-"}
+_MOST_SESSIONS: Final = 10_000
 _LEAST_KEY_CHARACTERS: Final = 32
 _LEAST_DIFFERENT_CHARACTERS: Final = 8
 _YEAR_10000: Final = 253_402_300_800  # in Unix seconds; datetime ends before it
@@ -66,11 +70,22 @@ class SigningSecrets(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verified:
+    """What a session says, and the version of the secret that signed it."""
+
+    by: SecretVersion
+    claims: SessionClaims
+
+
 class SignedSessions:
     """Satisfies `ports.Sessions`."""
 
     def __init__(self, *, secrets: SigningSecrets, clock: Clock) -> None:
         self._secrets, self._clock = secrets, clock
+        self._verified: TimedCache[bytes, _Verified] = TimedCache(
+            size=_MOST_SESSIONS, seconds=LIFETIME.total_seconds()
+        )
 
     async def issue(self, claims: SessionClaims) -> Secret:
         """No two sessions are the same text, not even of one user in one second (S-01)."""
@@ -94,18 +109,27 @@ class SignedSessions:
         return Secret(jwt.encode(payload, key, algorithm="HS256", headers=headers))
 
     async def read(self, unverified_token: Secret) -> SessionClaims:
-        token = read(unverified_token.reveal(), algorithm="HS256", types=(_TYPE,))
-        version = await self._version(token.unverified_kid)
-        if version is None:
-            raise NotAuthenticatedError
-        require_signature(token, _strong(version.secret).encode())
-        claims = _session_claims(token.unverified_claims)
-        now = self._clock()
+        """A text that was verified is known again by its hash, as long as the version of the secret
+        that signed it is the same and accepted: its signature says nothing new."""
+        digest = sha256(unverified_token.reveal().encode("utf-8", "surrogatepass")).digest()
+        verified = self._verified.peek(digest)
+        if verified is None or verified.by != await self._version(verified.by.id):
+            verified = await self._verify(unverified_token)
+            self._verified.put(digest, verified)
+        claims, now = verified.claims, self._clock()
         if claims.caller.signed_in_at > now + SKEW:
             raise NotAuthenticatedError
         if now >= claims.expires_at:
             raise SessionExpiredError
         return claims
+
+    async def _verify(self, unverified_token: Secret) -> _Verified:
+        token = read(unverified_token.reveal(), algorithm="HS256", types=(_TYPE,))
+        version = await self._version(token.unverified_kid)
+        if version is None:
+            raise NotAuthenticatedError
+        require_signature(token, _strong(version.secret).encode())
+        return _Verified(by=version, claims=_session_claims(token.unverified_claims))
 
     async def _signing_version(self) -> SecretVersion:
         """The newest that everybody knows by now; else the one that most may know."""
