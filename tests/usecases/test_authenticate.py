@@ -11,6 +11,7 @@ from shared.errors import (
 from shared.model import TenantStatus
 from shared.secret import Secret
 from tests.fakes import World
+from tests.usecases.counting import count_calls
 
 
 async def test_a_session_leads_back_to_its_caller(world: World) -> None:
@@ -121,6 +122,28 @@ async def test_the_standing_is_read_once_in_five_seconds(world: World) -> None:
     world.clock.move(seconds=0.1)
     with pytest.raises(StorageFailedError):
         await world.services.authenticate(session)
+
+
+async def test_a_tenants_row_is_read_once_for_all_of_its_users(world: World) -> None:
+    sessions = [await world.session_of(name) for name in ("alice", "bob")]
+    asked = count_calls(world, "tenants", "load")
+
+    for session in sessions:
+        await world.services.authenticate(session)
+
+    assert len(asked) == 1
+
+
+async def test_s02_who_signs_out_ends_only_their_own_sessions(world: World) -> None:
+    alices, bobs = [await world.session_of(name) for name in ("alice", "bob")]
+    for session in (alices, bobs):
+        await world.services.authenticate(session)
+
+    await world.services.sign_out(await world.services.authenticate(alices))
+
+    with pytest.raises(SessionExpiredError):
+        await world.services.authenticate(alices)
+    assert await world.services.authenticate(bobs)
 
 
 async def test_one_user_cannot_take_more_than_a_burst_at_once(world: World) -> None:
