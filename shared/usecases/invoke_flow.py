@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Final
 
 from shared.cache import TimedCache
 from shared.email_vocabulary import check_email, email_inputs
@@ -15,6 +16,8 @@ from shared.errors import (
     FlowRunnerError,
     InvalidRequestError,
     Json,
+    NotFoundError,
+    SalesforceForbiddenError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
     UpstreamError,
@@ -23,6 +26,7 @@ from shared.flow_values import check_inputs
 from shared.model import (
     Access,
     Caller,
+    FlowDescription,
     FlowName,
     FlowResult,
     Idempotency,
@@ -37,6 +41,9 @@ from shared.ports import Clock, Pseudonyms, RunStore, SalesforceFlows, TenantSto
 from shared.telemetry.events import alarm, event
 from shared.usecases.describe_flow import DescribeFlow
 from shared.usecases.org_access import OrgAccess
+
+_NOT_AS_DESCRIBED: Final = (InvalidRequestError, NotFoundError, SalesforceForbiddenError)
+"""The org does not know the Flow as it was described: nothing was carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +80,7 @@ class InvokeFlow:
         """
         check_email(asked.email)
         org = await self.access.choose(caller, asked.org)
-        flow = await self.describe.known(caller, org, asked.flow)
-        if flow.kind == "screen":
-            raise InvalidRequestError  # a screen Flow runs in a page, not by a call
-        inputs = {**email_inputs(flow, asked.email), **check_inputs(flow, asked.inputs)}
+        inputs = await self._inputs(caller, org, asked)
 
         run = await self._start(caller, org, asked)
         call = _Call(self.flows, asked.flow, inputs)
@@ -85,11 +89,21 @@ class InvokeFlow:
         except FlowRunnerError as exc:
             outcome = _outcome_of(exc) if call.is_out else RunOutcome.NOT_SENT
             await self._finish(run, outcome)
-            if isinstance(exc, InvalidRequestError):
+            if isinstance(exc, _NOT_AS_DESCRIBED):
                 self.describe.forget(caller, org, asked.flow)
             raise _with_run(exc, run, outcome)  # noqa: B904 - the same failure, told with its run
         finished = await self._finish(run, RunOutcome(result.status))
         return finished, result
+
+    async def _inputs(self, caller: Caller, org: OrgId, asked: Invocation) -> Mapping[str, Json]:
+        """What goes out. If it does not fit what this instance remembers of the Flow, the Flow may
+        have changed since, and the caller have been shown it as it is: so it is read once more."""
+        flow = await self.describe.known(caller, org, asked.flow)
+        try:
+            return _inputs_for(flow, asked)
+        except InvalidRequestError:
+            self.describe.forget(caller, org, asked.flow)
+        return _inputs_for(await self.describe.known(caller, org, asked.flow), asked)
 
     async def _start(self, caller: Caller, org: OrgId, asked: Invocation) -> Run:
         """The row before the call: the audit of every call that was made, and the guard of keys."""
@@ -168,6 +182,13 @@ class _Call:
         except AccessRefusedError:
             self.is_out = False
             raise
+
+
+def _inputs_for(flow: FlowDescription, asked: Invocation) -> Mapping[str, Json]:
+    """Raises UndeclaredInputError, InvalidInputError, InvalidRequestError."""
+    if flow.kind == "screen":
+        raise InvalidRequestError  # a screen Flow runs in a page, not by a call
+    return {**email_inputs(flow, asked.email), **check_inputs(flow, asked.inputs)}
 
 
 def _outcome_of(failure: FlowRunnerError) -> RunOutcome:

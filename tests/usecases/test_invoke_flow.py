@@ -12,10 +12,12 @@ from shared.errors import (
     NotFoundError,
     OrgAmbiguousError,
     StorageFailedError,
+    UndeclaredInputError,
 )
 from shared.model import Caller, FlowName, RunOutcome, flow_name_place
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, NOON, FakeFlow, World, variable
 from tests.usecases.conftest import Told
+from tests.usecases.counting import count_calls
 from tests.usecases.invoking import LOG, invocation, run
 from tests.usecases.stored import everything, holds
 
@@ -187,6 +189,45 @@ async def test_p14_a_flow_that_is_gone_is_not_found_and_the_run_says_refused(
 
     outcomes = [one.outcome for one in world.runs.rows.values()]
     assert outcomes == [RunOutcome.SUCCEEDED, RunOutcome.REFUSED]
+
+
+async def test_p14_a_flow_that_came_back_is_not_taken_for_what_it_was(
+    world: World, alice: Caller
+) -> None:
+    await run(world, alice, invocation(email={"subject": "a"}))
+    world.flows.remove(LOG)
+    with pytest.raises(NotFoundError):
+        await run(world, alice, invocation())
+    world.flows.put(FakeFlow(name=LOG, inputs=(variable("cc"),)))
+
+    await run(world, alice, invocation(email={"subject": "a"}))
+
+    assert world.flows.received[-1].inputs == {}
+
+
+async def test_p14_what_another_instance_has_shown_is_taken_here(
+    world: World, alice: Caller
+) -> None:
+    await run(world, alice, invocation())
+    gained = (variable("subject"), variable("count", "INTEGER"))
+    world.flows.put(FakeFlow(name=LOG, inputs=gained))
+    await world.another_instance().services.describe_flow(alice, None, FlowName.parse(LOG))
+
+    await run(world, alice, invocation(inputs={"count": 3}))
+
+    assert world.flows.received[-1].inputs == {"count": 3}
+
+
+async def test_p14_what_does_not_fit_is_described_once_more_and_no_oftener(
+    world: World, alice: Caller
+) -> None:
+    await run(world, alice, invocation())
+    asked = count_calls(world, "flows", "describe")
+
+    with pytest.raises(UndeclaredInputError):
+        await run(world, alice, invocation(inputs={"no_such_input": 3}))
+
+    assert len(asked) == 1
 
 
 async def test_64_runs_at_once_are_64_runs(world: World, alice: Caller) -> None:
