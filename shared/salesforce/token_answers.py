@@ -20,6 +20,7 @@ _IDENTITY: Final = re.compile(
 )
 _ORG_IN_TOKEN: Final = re.compile(r"([A-Za-z0-9]{15})!", re.ASCII)
 _IDENTITY_HOSTS: Final = frozenset({"login.salesforce.com", "test.salesforce.com"})
+_LONGEST_TEXT: Final = 16_384
 _CALLS_THE_API: Final = frozenset({"api", "full"})
 _STAYS: Final = frozenset({"refresh_token", "offline_access"})
 
@@ -62,10 +63,16 @@ def grant_in(
 
 
 def _texts(answer: Mapping[str, Any], *names: str) -> list[str]:
+    """Printable ASCII, because tokens become headers; and short enough to be stored, sealed, in one
+    column, which is known before anything relies on it."""
     values = [answer.get(name) for name in names]
-    texts = [value for value in values if isinstance(value, str) and value]
+    texts = [value for value in values if isinstance(value, str) and _is_plain(value)]
     _require(len(texts) == len(names))
     return texts
+
+
+def _is_plain(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_TEXT and text.isascii() and text.isprintable()
 
 
 def _org(text: str) -> OrgId:

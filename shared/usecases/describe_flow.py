@@ -7,6 +7,7 @@ from typing import Final
 from shared.cache import TimedCache
 from shared.model import Caller, FlowDescription, FlowName, OrgId, TenantId, TenantSettings, UserId
 from shared.ports import SalesforceFlows, TenantStore
+from shared.telemetry.events import event
 from shared.usecases.org_access import OrgAccess
 
 _CACHE_SECONDS: Final = 60.0
@@ -40,7 +41,9 @@ class DescribeFlow:
         chosen = await self.access.choose(caller, org)
         self.forget(caller, chosen, flow)  # who asks to see it gets it as it is now
         self._settings.forget(caller.tenant)
-        return await self.known(caller, chosen, flow)
+        description = await self.known(caller, chosen, flow)
+        event("flow_described", tenant=caller.tenant, user=caller.user)
+        return description
 
     async def known(self, caller: Caller, org: OrgId, flow: FlowName) -> FlowDescription:
         """The same, from the org at most a minute old."""
@@ -55,9 +58,16 @@ class DescribeFlow:
         self._known.forget((caller.tenant, caller.user, org, flow))
 
     async def _aliases(self, tenant: TenantId, flow: FlowName) -> Mapping[str, str]:
-        settings = self._settings.peek(tenant)
-        if settings is None or settings.aliases_for(flow):
-            row = await self.tenants.load(tenant)
-            settings = TenantSettings() if row is None else row.settings
-            self._settings.put(tenant, settings)
+        remembered = self._settings.peek(tenant)
+        if remembered is None:
+            settings = await self._settings.get(tenant, lambda: self._read(tenant))
+        elif remembered.aliases_for(flow):
+            settings = await self._read(tenant)
+        else:
+            settings = remembered
         return settings.aliases_for(flow)
+
+    async def _read(self, tenant: TenantId) -> TenantSettings:
+        """Those of a tenant that is being deleted are the ones that everybody begins with."""
+        row = await self.tenants.load(tenant)
+        return TenantSettings() if row is None else row.settings

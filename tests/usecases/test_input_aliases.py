@@ -1,5 +1,6 @@
 """A tenant's own names for inputs: what the description promises is what leaves, and no more."""
 
+import asyncio
 import itertools
 from collections.abc import Mapping
 
@@ -7,8 +8,8 @@ import pytest
 
 from shared.email_vocabulary import VOCABULARY, declared_fields, field_for
 from shared.errors import Json
-from shared.model import Caller
-from tests.fakes import FakeFlow, World, variable
+from shared.model import Caller, FlowName
+from tests.fakes import CONTOSO_ORG, FakeFlow, World, variable
 from tests.usecases.counting import count_calls
 from tests.usecases.invoking import invocation, run
 from tests.usecases.settling import settle
@@ -176,6 +177,21 @@ async def test_that_there_are_none_is_not_asked_at_each_run(world: World, alice:
         await sent(world, alice, "One")
 
     assert asked == []
+
+
+async def test_many_runs_at_once_ask_once_whether_there_are_some(
+    world: World, alice: Caller
+) -> None:
+    world.flows.put(FakeFlow(name="One", inputs=(variable("subject"),)))
+    await promised(world, alice, "One")
+    other = world.another_instance()
+    await other.services.describe_flow.known(alice, CONTOSO_ORG, FlowName.parse("One"))
+    other.services.describe_flow._settings.forget(alice.tenant)
+    asked = count_calls(world, "tenants", "load")
+
+    await asyncio.gather(*(sent(other, alice, "One") for _ in range(16)))
+
+    assert len(asked) <= 2  # the other is for the pseudonym key
 
 
 async def test_a_new_alias_counts_from_when_it_was_shown(world: World, alice: Caller) -> None:
