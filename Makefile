@@ -4,6 +4,8 @@ PORT ?= 7071
 DATA ?=
 # Which files `make mutation` changes, if not those that it lists itself.
 FILES ?=
+# MARKDOWN=1: a bench says as well what it was measured on, as bench/RESULTS.md has it.
+MARKDOWN ?=
 PYTHON := .venv/bin/python
 # A further checker of Bicep, from outside this repository, if there is one.
 SECOND_OPINION ?=
@@ -11,8 +13,8 @@ SECOND_OPINION ?=
 # Compiled modules are kept: without them the stack starts several times slower.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run sidebar demo test test-browser lint infra package bench bench-retention bench-deletion fuzz-tokens \
-    race crash mutation lock bootstrap
+.PHONY: run sidebar demo test test-browser lint infra package bench bench-retention bench-deletion bench-store \
+    bench-coldstart bench-proxy fuzz-tokens race crash mutation lock bootstrap
 .DEFAULT_GOAL := run
 
 run: bootstrap  ## serve the local stack until Ctrl-C; PORT=7071, DATA=folder keeps what is stored
@@ -52,10 +54,19 @@ infra: bootstrap .venv-infra/bootstrap.stamp  ## what can be known of bicep/ and
 package: bootstrap  ## dist/flowrunner.zip: what is deployed, with its size and cold start
 	@$(PYTHON) -m tools.package --measure
 
-bench: bench-retention bench-deletion  ## every comparison; bench/README.md says what each shows
+bench: bench-retention bench-deletion bench-store bench-coldstart bench-proxy  ## every comparison; bench/README.md says what each shows
 
 bench-retention: bootstrap  ## expired rows among kept ones, against deleting row by row
 	@$(PYTHON) -m bench.retention
+
+bench-store: bootstrap  ## rows of runs: our group commit against azure-data-tables
+	@$(PYTHON) -m bench.store $(if $(MARKDOWN),--markdown)
+
+bench-coldstart: bootstrap  ## process start to first answer, against a minimal azure.functions app
+	@$(PYTHON) -m bench.first_answers $(if $(MARKDOWN),--markdown)
+
+bench-proxy: bootstrap  ## a warm call of a Flow through the service, and by other ways to the same org
+	@$(PYTHON) -m bench.proxy $(if $(MARKDOWN),--markdown)
 
 mutation: bootstrap  ## small wrong changes to the code that keeps grants: does a test notice?
 	@$(PYTHON) -m bench.mutation $(FILES)

@@ -1,4 +1,10 @@
-"""Every function of the service, in the order in which a user meets them."""
+"""Every function of the service, in the order in which a user meets them.
+
+The host imports all of them before it answers anything. So they import what they need of `shared`,
+its errors aside, when they are first called: a cold start pays for the function that was asked.
+"""
+
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
@@ -10,7 +16,9 @@ from functions import (
     flow_invoke,
     keep_alive,
     key_rotation,
+    lightning,
     operations,
+    readiness,
     retention_cleanup,
     revocation_worker,
     runs,
@@ -18,13 +26,16 @@ from functions import (
     sso_exchange,
     tenant,
 )
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.services import Services
 
 ALL = (
     sso_exchange.blueprint,
     salesforce_oauth.blueprint,
     flow_describe.blueprint,
     flow_invoke.blueprint,
+    lightning.blueprint,
     runs.blueprint,
     tenant.blueprint,
     deletion_request.blueprint,
@@ -34,11 +45,12 @@ ALL = (
     retention_cleanup.blueprint,
     key_rotation.blueprint,
     backup.blueprint,
+    readiness.blueprint,
     operations.blueprint,
 )
 
 
-def create_app(services: Services) -> func.FunctionApp:
+def create_app(services: "Services") -> func.FunctionApp:
     """The app that the host indexes.
 
     Anonymous towards the host: each function verifies its caller itself, in its first line, and

@@ -1,14 +1,18 @@
 """Nightly: every tenant is backed up, and backups that have expired are removed."""
 
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from functions.boundary import timed
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.services import Services
 
 _AT_NIGHT = "0 15 2 * * *"
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.timer_trigger(arg_name="timer", schedule=_AT_NIGHT)

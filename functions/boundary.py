@@ -4,14 +4,16 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import azure.functions as func
 
 from shared import errors
-from shared.services import Services
 from shared.telemetry.events import SanitizedError, alarm, event
+
+if TYPE_CHECKING:
+    from shared.services import Services
 
 type Handler = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
@@ -85,7 +87,7 @@ def problem(failure: errors.FlowRunnerError, incident: str) -> func.HttpResponse
     return json_response(body, status, headers=headers, media_type="application/problem+json")
 
 
-def guarded(services: Services) -> Callable[[Handler], Handler]:
+def guarded(services: "Services") -> Callable[[Handler], Handler]:
     """Let no exception out. Expected ones become their code, all others a bare 500.
 
     Keeps the handler's signature as it is: the Functions worker reads it to bind parameters, so a
@@ -175,7 +177,7 @@ def _headers_of(failure: errors.FlowRunnerError) -> dict[str, str]:
 
 
 def _dressed(
-    response: func.HttpResponse, req: func.HttpRequest, services: Services, incident: str
+    response: func.HttpResponse, req: func.HttpRequest, services: "Services", incident: str
 ) -> func.HttpResponse:
     """Security headers, the request's id, and CORS for the add-ins' exact origins.
 

@@ -1,35 +1,34 @@
 """Being forgotten: request, confirm, status, receipt."""
 
+# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import azure.functions as func
 
 from functions.boundary import guarded, json_response
 from functions.requests import bearer_token, caller_of, json_object, text_member
 from shared.errors import InvalidRequestError, InvalidStateError, NotAuthenticatedError
-from shared.model import (
-    CONFIRMATION_LIFETIME,
-    Deletion,
-    DeletionScope,
-    DeletionState,
-    OneTimeCode,
-    rfc3339,
-)
 from shared.secret import Secret
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.model import Deletion, DeletionScope, OneTimeCode
+    from shared.services import Services
 
 _PROMISE: Final = timedelta(hours=24)
 _RECEIPT_TYPE: Final = "application/jose"  # RFC 7515, section 9.2.1
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.route("v1/deletion-requests", methods=["POST"])
     @guarded(services)
     async def deletion_request(req: func.HttpRequest) -> func.HttpResponse:
+        from shared.model import CONFIRMATION_LIFETIME
+
         caller = await caller_of(req, services)
         scope = _scope(text_member(json_object(req, allowed=("scope",)), "scope"))
 
@@ -77,23 +76,29 @@ def blueprint(services: Services) -> func.Blueprint:
     return bp
 
 
-def _scope(text: str) -> DeletionScope:
+def _scope(text: str) -> "DeletionScope":
+    from shared.model import DeletionScope
+
     try:
         return DeletionScope(text)
     except ValueError:
         raise InvalidRequestError from None
 
 
-def _status_token(req: func.HttpRequest) -> OneTimeCode:
+def _status_token(req: func.HttpRequest) -> "OneTimeCode":
     """The token of the request's answer: no session is needed, for the account may be gone."""
+    from shared.model import OneTimeCode
+
     try:
         return OneTimeCode.parse(bearer_token(req).reveal())
     except InvalidStateError:
         raise NotAuthenticatedError from None
 
 
-def _state(deletion: Deletion) -> dict[str, object]:
+def _state(deletion: "Deletion") -> dict[str, object]:
     """Where it stands. `due_at` is the promise: 24 hours after the confirmation."""
+    from shared.model import DeletionState, rfc3339
+
     confirmed_at = deletion.times.get(DeletionState.CONFIRMED)
     return {
         "id": deletion.id,

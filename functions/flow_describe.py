@@ -1,16 +1,21 @@
 """The Flows that the caller can run, and what one of them takes, gives, and would receive."""
 
+# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from functions.boundary import guarded, json_response
 from functions.requests import caller_of, query_text
-from shared.email_vocabulary import declared_fields
 from shared.errors import InvalidRequestError, NotFoundError
-from shared.model import FlowDescription, FlowName, FlowSummary, FlowVariable, OrgId
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.model import FlowDescription, FlowName, FlowSummary, FlowVariable, OrgId
+    from shared.services import Services
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.route("v1/flows", methods=["GET"])
@@ -36,20 +41,24 @@ def blueprint(services: Services) -> func.Blueprint:
     return bp
 
 
-def flow_in_path(req: func.HttpRequest) -> FlowName:
+def flow_in_path(req: func.HttpRequest) -> "FlowName":
     """A name that cannot be one is answered like a Flow that is not there."""
+    from shared.model import FlowName
+
     try:
         return FlowName.parse(req.route_params.get("flow", ""))
     except InvalidRequestError:
         raise NotFoundError from None
 
 
-def org_in_query(req: func.HttpRequest) -> OrgId | None:
+def org_in_query(req: func.HttpRequest) -> "OrgId | None":
+    from shared.model import OrgId
+
     text = query_text(req, "org_id")
     return None if text is None else OrgId.parse(text)
 
 
-def _summary(flow: FlowSummary) -> dict[str, object]:
+def _summary(flow: "FlowSummary") -> dict[str, object]:
     return {
         "name": flow.name,
         "label": flow.label,
@@ -59,7 +68,9 @@ def _summary(flow: FlowSummary) -> dict[str, object]:
     }
 
 
-def _description(flow: FlowDescription) -> dict[str, object]:
+def _description(flow: "FlowDescription") -> dict[str, object]:
+    from shared.email_vocabulary import declared_fields
+
     return {
         "name": flow.name,
         "label": flow.label,
@@ -70,7 +81,7 @@ def _description(flow: FlowDescription) -> dict[str, object]:
     }
 
 
-def _variable(variable: FlowVariable) -> dict[str, object]:
+def _variable(variable: "FlowVariable") -> dict[str, object]:
     return {
         "name": variable.name,
         "type": variable.type,

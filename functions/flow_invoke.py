@@ -1,19 +1,24 @@
 """Run a Flow with what it declares, once."""
 
+# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from functions.boundary import guarded, json_response
 from functions.flow_describe import flow_in_path
 from functions.requests import caller_of, json_object, object_member, optional_text_member
 from shared.errors import InvalidRequestError
-from shared.model import OrgId
-from shared.services import Services
-from shared.usecases.invoke_flow import Invocation
+
+if TYPE_CHECKING:
+    from shared.services import Services
+    from shared.usecases.invoke_flow import Invocation
 
 _LONGEST_KEY = 128
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.route("v1/flows/{flow}/runs", methods=["POST"])
@@ -29,7 +34,10 @@ def blueprint(services: Services) -> func.Blueprint:
     return bp
 
 
-def _invocation(req: func.HttpRequest) -> Invocation:
+def _invocation(req: func.HttpRequest) -> "Invocation":
+    from shared.model import OrgId
+    from shared.usecases.invoke_flow import Invocation
+
     body = json_object(req, allowed=("org_id", "email", "inputs"))
     org = optional_text_member(body, "org_id")
     return Invocation(

@@ -1,14 +1,18 @@
 """Every six hours: grants that are idle for nearly 30 days are refreshed, or let lapse."""
 
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from functions.boundary import timed
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.services import Services
 
 _EVERY_SIX_HOURS = "0 41 */6 * * *"
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.timer_trigger(arg_name="timer", schedule=_EVERY_SIX_HOURS)

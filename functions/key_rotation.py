@@ -1,14 +1,18 @@
 """Hourly: data keys are wrapped by the newest key, followed by new ones, retired, destroyed."""
 
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from functions.boundary import timed
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.services import Services
 
 _HOURLY = "0 37 * * * *"
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.timer_trigger(arg_name="timer", schedule=_HOURLY)

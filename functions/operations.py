@@ -2,14 +2,16 @@
 
 from functools import cache
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import azure.functions as func
 
 from functions.boundary import guarded, json_response
 from functions.routes import DOCUMENT, allowed_methods
 from shared.errors import MethodNotAllowedError, NotFoundError
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.services import Services
 
 _PUBLIC_DOCUMENT: Final = {"Cache-Control": "public, max-age=300"}
 _PREFLIGHT: Final = {
@@ -19,7 +21,7 @@ _PREFLIGHT: Final = {
 }
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.route("v1/health", methods=["GET"])

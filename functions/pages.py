@@ -5,11 +5,14 @@ import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
 from string import Template
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 from functions.boundary import status_of
-from shared.usecases.finish_connection import Arrival
+
+if TYPE_CHECKING:
+    from shared.usecases.finish_connection import Arrival
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -27,7 +30,7 @@ _PAGE = Template("""<!doctype html>
 
 
 def connect_page(
-    arrival: Arrival, origins: Sequence[str], cookie: str | None = None
+    arrival: "Arrival", origins: Sequence[str], cookie: str | None = None
 ) -> func.HttpResponse:
     """Posts the completion code, or the error's code, to the opener, for our origins alone.
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import azure.functions as func
 
@@ -14,9 +14,11 @@ from shared.errors import (
     NotAuthenticatedError,
     UnsupportedMediaTypeError,
 )
-from shared.model import Caller
 from shared.secret import Secret
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.model import Caller
+    from shared.services import Services
 
 LARGEST_BODY_BYTES: Final = 256 * 1024
 _LONGEST_TEXT: Final = 2_048
@@ -25,7 +27,7 @@ _INSTANT: Final = re.compile(
 )
 
 
-async def caller_of(req: func.HttpRequest, services: Services) -> Caller:
+async def caller_of(req: func.HttpRequest, services: "Services") -> "Caller":
     """Who is calling, by their session. Raises NotAuthenticatedError, SessionExpiredError."""
     return await services.authenticate(bearer_token(req))
 

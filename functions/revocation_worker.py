@@ -1,14 +1,18 @@
 """Every five minutes: grants that nobody is to use any more are revoked at Salesforce."""
 
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from functions.boundary import timed
-from shared.services import Services
+
+if TYPE_CHECKING:
+    from shared.services import Services
 
 _EVERY_FIVE_MINUTES = "0 */5 * * * *"
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.timer_trigger(arg_name="timer", schedule=_EVERY_FIVE_MINUTES)

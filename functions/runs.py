@@ -1,8 +1,11 @@
 """The history of runs: which Flow, by whom, when, and how it ended."""
 
+# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+
 import re
 from collections.abc import Mapping
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 import azure.functions as func
 
@@ -11,23 +14,27 @@ from functions.export_body import ExportBody
 from functions.negotiation import chosen_media_type, takes_gzip
 from functions.requests import caller_of, query_instant, query_text
 from shared.errors import InvalidRequestError
-from shared.model import OrgId, Period, RunFilter, RunOutcome, UserId
-from shared.run_forms import Csv, NdJson, RunForm, run_members
-from shared.services import Services
-from shared.usecases.export_runs import RunExport
+
+if TYPE_CHECKING:
+    from shared.model import Period, RunFilter
+    from shared.run_forms import RunForm
+    from shared.services import Services
+    from shared.usecases.export_runs import RunExport
 
 _USUAL_LIMIT = 50
 _MOST = 200
 _FLOW_ID: Final = re.compile(r"f-[a-z2-7]{26}", re.ASCII)
-_FORMS: Final[Mapping[str, RunForm]] = {form.media_type: form for form in (NdJson(), Csv())}
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.route("v1/runs", methods=["GET"])
     @guarded(services)
     async def run_list(req: func.HttpRequest) -> func.HttpResponse:
+        from shared.model import UserId
+        from shared.run_forms import run_members
+
         caller = await caller_of(req, services)
         user = query_text(req, "user_id")
 
@@ -48,7 +55,8 @@ def blueprint(services: Services) -> func.Blueprint:
     @guarded(services)
     async def run_export(req: func.HttpRequest) -> func.HttpResponse:
         caller = await caller_of(req, services)
-        form = _FORMS[chosen_media_type(req, tuple(_FORMS))]
+        forms = _forms()
+        form = forms[chosen_media_type(req, tuple(forms))]
         period, gzip = _period(req), takes_gzip(req)
 
         body = ExportBody(gzip=gzip)
@@ -58,6 +66,14 @@ def blueprint(services: Services) -> func.Blueprint:
         return func.HttpResponse(body.finished(), mimetype=form.media_type, headers=headers)
 
     return bp
+
+
+@cache
+def _forms() -> "Mapping[str, RunForm]":
+    """By their media types; the first is what they get who do not care."""
+    from shared.run_forms import Csv, NdJson
+
+    return {form.media_type: form for form in (NdJson(), Csv())}
 
 
 def _is_whole_tenant(req: func.HttpRequest) -> bool:
@@ -80,11 +96,15 @@ def _limit(req: func.HttpRequest) -> int:
     return int(text)
 
 
-def _period(req: func.HttpRequest) -> Period:
+def _period(req: func.HttpRequest) -> "Period":
+    from shared.model import Period
+
     return Period(begin=query_instant(req, "from"), end=query_instant(req, "to"))
 
 
-def _filter(req: func.HttpRequest) -> RunFilter:
+def _filter(req: func.HttpRequest) -> "RunFilter":
+    from shared.model import OrgId, RunFilter, RunOutcome
+
     outcome, flow_id = query_text(req, "outcome"), query_text(req, "flow_id")
     org = query_text(req, "org_id")
     if outcome is not None and outcome not in set(RunOutcome):
@@ -98,7 +118,7 @@ def _filter(req: func.HttpRequest) -> RunFilter:
     )
 
 
-def _export_headers(export: RunExport, form: RunForm, *, gzip: bool) -> dict[str, str]:
+def _export_headers(export: "RunExport", form: "RunForm", *, gzip: bool) -> dict[str, str]:
     """The signature is over the content as it is without gzip."""
     name = f"flowrunner-runs-{export.as_of:%Y%m%dT%H%M%SZ}.{form.suffix}"
     headers = {

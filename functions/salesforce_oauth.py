@@ -1,8 +1,10 @@
 """Connecting a user's own Salesforce org: begin, start, come back, complete, list, disconnect."""
 
+# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import azure.functions as func
@@ -22,11 +24,12 @@ from shared.errors import (
     NotFoundError,
     TooManyRequestsError,
 )
-from shared.model import ConnectedOrg, OneTimeCode, OrgId
 from shared.secret import Secret
-from shared.services import Services
-from shared.usecases.begin_connection import TICKET_LIFETIME
-from shared.usecases.finish_connection import Arrival, NoCode
+
+if TYPE_CHECKING:
+    from shared.model import ConnectedOrg, OrgId
+    from shared.services import Services
+    from shared.usecases.finish_connection import Arrival, NoCode
 
 COOKIE: Final = "__Secure-flr-connect"
 """Binds the dance to one browser. The prefix makes browsers insist on Secure (RFC 6265bis).
@@ -40,12 +43,14 @@ beside ours gains nothing: two of this name are none.
 _COOKIE_RULES: Final = "Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.route("v1/salesforce/connections", methods=["POST"])
     @guarded(services)
     async def salesforce_connect(req: func.HttpRequest) -> func.HttpResponse:
+        from shared.usecases.begin_connection import TICKET_LIFETIME
+
         caller = await caller_of(req, services)
         body = json_object(req, allowed=("login_host", "return_to"))
 
@@ -65,6 +70,9 @@ def blueprint(services: Services) -> func.Blueprint:
     @bp.route("v1/salesforce/start", methods=["GET"])
     @guarded(services)
     async def salesforce_start(req: func.HttpRequest) -> func.HttpResponse:
+        from shared.model import OneTimeCode
+        from shared.usecases.finish_connection import Arrival
+
         try:
             ticket = OneTimeCode.parse(query_text(req, "ticket") or "")
             departure = await services.start_connection(ticket)
@@ -76,6 +84,9 @@ def blueprint(services: Services) -> func.Blueprint:
     @bp.route("v1/salesforce/callback", methods=["GET"])
     @guarded(services)
     async def salesforce_callback(req: func.HttpRequest) -> func.HttpResponse:
+        from shared.model import OneTimeCode
+        from shared.usecases.finish_connection import Arrival
+
         try:
             state = OneTimeCode.parse(query_text(req, "state") or "")
             arrival = await services.finish_connection(state, _code(req), _browser_nonce(req))
@@ -86,6 +97,8 @@ def blueprint(services: Services) -> func.Blueprint:
     @bp.route("v1/salesforce/connections/complete", methods=["POST"])
     @guarded(services)
     async def salesforce_complete(req: func.HttpRequest) -> func.HttpResponse:
+        from shared.model import OneTimeCode
+
         caller = await caller_of(req, services)
         body = json_object(req, allowed=("completion",))
         completion = OneTimeCode.parse(text_member(body, "completion"))
@@ -116,20 +129,24 @@ def blueprint(services: Services) -> func.Blueprint:
     return bp
 
 
-def _org_in_path(req: func.HttpRequest) -> OrgId:
+def _org_in_path(req: func.HttpRequest) -> "OrgId":
     """Malformed, absent, or somebody else's: all have one answer."""
+    from shared.model import OrgId
+
     try:
         return OrgId.parse(req.route_params.get("org_id", ""))
     except InvalidRequestError:
         raise NotFoundError from None
 
 
-def _code(req: func.HttpRequest) -> Secret | NoCode:
+def _code(req: func.HttpRequest) -> "Secret | NoCode":
     """The authorization code, or that Salesforce says it was denied (RFC 6749, 4.1.2).
 
     Both at once, or neither, is no answer of Salesforce's. Nor is one that names an issuer
     (RFC 9207): Salesforce sends none, so it comes from somebody else.
     """
+    from shared.usecases.finish_connection import NoCode
+
     try:
         code, error = query_text(req, "code"), query_text(req, "error")
         issuer = query_text(req, "iss")
@@ -147,7 +164,7 @@ def _browser_nonce(req: func.HttpRequest) -> Secret | None:
     return Secret(values[0]) if len(values) == 1 and values[0] else None
 
 
-def _answer_to(arrival: Arrival, origins: Sequence[str]) -> func.HttpResponse:
+def _answer_to(arrival: "Arrival", origins: Sequence[str]) -> func.HttpResponse:
     """Home to the add-in's page, or where none is known, a page of ours; the cookie goes.
 
     It stays where the state was none of ours while states were being guessed: nothing was begun
@@ -161,7 +178,7 @@ def _answer_to(arrival: Arrival, origins: Sequence[str]) -> func.HttpResponse:
     return _redirect(HTTPStatus.SEE_OTHER, _way_home(arrival), cookie)
 
 
-def _way_home(arrival: Arrival) -> str:
+def _way_home(arrival: "Arrival") -> str:
     """The add-in's page, with the outcome in the fragment: fragments reach no server's log."""
     if arrival.completion is not None:
         return f"{arrival.return_to}#completion={quote(arrival.completion.reveal(), safe='.')}"
@@ -175,7 +192,7 @@ def _redirect(status: HTTPStatus, location: str, cookie: str) -> func.HttpRespon
     )
 
 
-def _connection(org: ConnectedOrg) -> dict[str, object]:
+def _connection(org: "ConnectedOrg") -> dict[str, object]:
     connection = org.connection
     return {
         "org_id": connection.org,

@@ -1,23 +1,27 @@
 """Sign in with a Microsoft or Google token, and sign out."""
 
+# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import azure.functions as func
 
 from functions.boundary import guarded, json_response
 from functions.requests import bearer_token, caller_of, json_object, text_member
 from shared.errors import InvalidRequestError
-from shared.model import Provider
-from shared.services import Services
-from shared.usecases.sign_in import SESSION_LIFETIME, SignedIn
+
+if TYPE_CHECKING:
+    from shared.model import Provider
+    from shared.services import Services
+    from shared.usecases.sign_in import SignedIn
 
 _LARGEST_BODY_BYTES: Final = 1_024
 """The one body that is read before anybody is known: reading a large one takes 50 ms of an
 instance, and nobody could be told to ask less often."""
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.route("v1/sso/exchange", methods=["POST"])
@@ -43,7 +47,7 @@ def blueprint(services: Services) -> func.Blueprint:
     return bp
 
 
-def _provider(text: str) -> Provider:
+def _provider(text: str) -> "Provider":
     match text:
         case "microsoft" | "google":
             return text
@@ -51,7 +55,9 @@ def _provider(text: str) -> Provider:
             raise InvalidRequestError
 
 
-def _session(signed_in: SignedIn) -> dict[str, object]:
+def _session(signed_in: "SignedIn") -> dict[str, object]:
+    from shared.usecases.sign_in import SESSION_LIFETIME
+
     caller = signed_in.caller
     connections = [{"org_id": c.org, "health": c.health.value} for c in signed_in.connections]
     return {

@@ -1,24 +1,26 @@
 """The settings of the caller's tenant, and what is held about the caller."""
 
+# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import azure.functions as func
 
 from functions.boundary import guarded, json_response
 from functions.requests import caller_of, json_object
 from shared.errors import IfMatchRequiredError, InvalidRequestError, Json
-from shared.model import SettingsChange, rfc3339
-from shared.model.schema import BACKUPS_STATEMENT, LOGS_STATEMENT
-from shared.services import Services
-from shared.tenant_settings import MEMBERS, settings_members, settings_sent
-from shared.usecases.my_data import Mine
-from shared.usecases.read_settings import SeenSettings
+
+if TYPE_CHECKING:
+    from shared.model import SettingsChange
+    from shared.services import Services
+    from shared.usecases.my_data import Mine
+    from shared.usecases.read_settings import SeenSettings
 
 _ENTITY_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]{0,200})"', re.ASCII)  # RFC 9110, 8.8.3
 
 
-def blueprint(services: Services) -> func.Blueprint:
+def blueprint(services: "Services") -> func.Blueprint:
     bp = func.Blueprint()
 
     @bp.route("v1/tenant/settings", methods=["GET"])
@@ -31,6 +33,8 @@ def blueprint(services: Services) -> func.Blueprint:
     @bp.route("v1/tenant/settings", methods=["PUT"])
     @guarded(services)
     async def tenant_settings_change(req: func.HttpRequest) -> func.HttpResponse:
+        from shared.tenant_settings import MEMBERS, settings_sent
+
         caller = await caller_of(req, services)
         revision = _revision_in_if_match(req)
         body = dict(json_object(req, allowed=(*MEMBERS, "changes")))
@@ -66,7 +70,9 @@ def _revision_in_if_match(req: func.HttpRequest) -> str:
     return "" if tag[1] else tag[2]
 
 
-def _settings(seen: SeenSettings) -> func.HttpResponse:
+def _settings(seen: "SeenSettings") -> func.HttpResponse:
+    from shared.tenant_settings import settings_members
+
     body = settings_members(seen.settings)
     if seen.changes is None:
         del body["customer_key"]
@@ -75,7 +81,9 @@ def _settings(seen: SeenSettings) -> func.HttpResponse:
     return json_response(body, headers={"ETag": f'"{seen.revision}"'})
 
 
-def _change(change: SettingsChange) -> dict[str, Json]:
+def _change(change: "SettingsChange") -> dict[str, Json]:
+    from shared.model import rfc3339
+
     return {
         "changed_at": rfc3339(change.changed_at),
         "changed_by": change.changed_by or None,
@@ -83,7 +91,10 @@ def _change(change: SettingsChange) -> dict[str, Json]:
     }
 
 
-def _mine(mine: Mine) -> dict[str, Json]:
+def _mine(mine: "Mine") -> dict[str, Json]:
+    from shared.model import rfc3339
+    from shared.model.schema import BACKUPS_STATEMENT, LOGS_STATEMENT
+
     return {
         "as_of": rfc3339(mine.as_of),
         "user_id": mine.user,

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from local import scene
+from local.network import pinned_network
 from local.stack_info import StackInfo
 
 _SECONDS: Final = 30.0
@@ -86,6 +87,11 @@ class AddIn:
             allow_redirects=False,
             timeout=_SECONDS,
         )
+
+    def browse(self, url: str) -> requests.Response:
+        """The user's browser opens an address of Salesforce's."""
+        with pinned_network(self._info).requests_session() as browser:
+            return browser.get(url, timeout=_SECONDS)
 
     def run_timer(self, name: str) -> None:
         """Hurry a timer of the service, by the way that the Functions host has for it."""

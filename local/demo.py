@@ -23,6 +23,7 @@ from local.addin import (
 )
 from local.demo_data import be_forgotten, export_the_runs, see_what_is_held
 from local.demo_report import require, tell
+from local.demo_screens import open_screen_flows
 from local.stack_info import StackInfo
 
 MAIL: Final = {
@@ -107,6 +108,7 @@ def _walk(traveller: Traveller, pane: AddIn, administrator: AddIn, folder: Path)
     tell("connect", f"{connection['instance_host']}, {connection['health']}")
 
     runs = _work(pane, traveller.salesforce_user, connection["org_id"])
+    open_screen_flows(pane, traveller.salesforce_user, connection)
 
     see_what_is_held(pane)
     is_admin = traveller.administrator(administrator)["user"]["is_admin"]

@@ -28,6 +28,7 @@ SALESFORCE_ORG_HOSTS: Final = ("*.my.salesforce.com", "*.sandbox.my.salesforce.c
 SALESFORCE_CLIENT_ID: Final = "3MVG9local.FlowRunner.ExternalClientApp"
 SALESFORCE_CLIENT_SECRET: Final = "local-salesforce-consumer-secret"  # noqa: S105 - simulator's
 SALESFORCE_ORG_ID: Final = "00D5g00000CONTOEA5"
+LIGHTNING_OUT_APP_ID: Final = "1Us5g000000wXyZCAU"
 SALESFORCE_ORG_HOST: Final = "contoso.my.salesforce.com"
 
 # --- Azure ----------------------------------------------------------------------------------

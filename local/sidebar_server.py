@@ -37,6 +37,7 @@ def configuration(info: StackInfo) -> dict[str, str]:
         "salesforce_login_host": scene.SALESFORCE_LOGIN_HOSTS[0],
         "salesforce_org_host": scene.SALESFORCE_ORG_HOST,
         "salesforce_org_id": scene.SALESFORCE_ORG_ID,
+        "lightning_out_app_id": scene.LIGHTNING_OUT_APP_ID,
     }
 
 

@@ -5,7 +5,6 @@ leaves for anywhere. A host is admitted by a fixed pattern or because the settin
 else widens the list. What is in it stands in docs/subprocessors.md, too.
 """
 
-import re
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
@@ -13,12 +12,9 @@ from urllib.parse import urlsplit
 
 from shared.salesforce_hosts import is_login_host
 from shared.settings import Settings
+from shared.vault_hosts import is_vault_host
 
 _IDENTITY_PROVIDERS: Final = frozenset({"login.microsoftonline.com", "www.googleapis.com"})
-# Ours and any customer's: which key a tenant may name is checked in `tenant_settings`.
-_VAULT: Final = re.compile(
-    r"(?=[a-z0-9-]{3,24}\.)[a-z](?:-?[a-z0-9])+\.vault\.azure\.net", re.ASCII
-)
 
 # Addresses of Azure's own for the machines that it runs. The second is a public one by its range.
 # https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
@@ -75,7 +71,7 @@ class Egress:
         wanted = _Origin(scheme, host, port)
         if wanted == self._identity or wanted in self._inside or wanted in self._outside:
             return True
-        is_known = host in _IDENTITY_PROVIDERS or is_login_host(host) or _is_vault(host)
+        is_known = host in _IDENTITY_PROVIDERS or is_login_host(host) or is_vault_host(host)
         return scheme == "https" and port == 443 and is_known  # noqa: PLR2004 - of https
 
     def may_dial(self, host: str, address: str) -> bool:
@@ -97,7 +93,7 @@ class Egress:
         """With private endpoints, names of Azure lead to addresses in the virtual network: of our
         own accounts and vaults, and of a customer's vault that is joined to it (bicep/modules).
         Never to this machine, where the platform's own services listen."""
-        return _is_vault(host) or host in {origin.host for origin in self._inside}
+        return is_vault_host(host) or host in {origin.host for origin in self._inside}
 
 
 def _origin(url: str) -> _Origin:
@@ -110,10 +106,6 @@ def _ingestion(connection: str) -> _Origin:
     """Where a connection string of App Insights leads; `Settings` has checked that it says so."""
     pairs = (part.partition("=") for part in connection.split(";"))
     return _origin({name.lower(): value for name, _, value in pairs}["ingestionendpoint"])
-
-
-def _is_vault(host: str) -> bool:
-    return _VAULT.fullmatch(host) is not None
 
 
 def _is_on_this_machine(host: str) -> bool:

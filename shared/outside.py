@@ -7,11 +7,11 @@ first call. The imports stand inside for that reason: together the SDKs take mos
 # ruff: noqa: PLC0415 - see above
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from shared import ports
 from shared.settings import Settings
 from shared.telemetry import events
 from shared.telemetry.app_insights import AppInsightsSink
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from shared import ports
     from shared.azure_transport import NetworkTransport
     from shared.crypto.key_vault import KeyVaultSecrets
     from shared.network import Network
@@ -40,7 +41,7 @@ class Azure:
         self._sinks: list[Sink] = []
 
     @cached_property
-    def clock(self) -> ports.Clock:
+    def clock(self) -> "ports.Clock":
         return lambda: datetime.now(UTC)
 
     def attach_telemetry(self) -> None:
@@ -91,7 +92,7 @@ class Azure:
     # --- identity ---
 
     @cached_property
-    def verifier(self) -> ports.IdentityVerifier:
+    def verifier(self) -> "ports.IdentityVerifier":
         from shared.identity.google import GooglePolicy
         from shared.identity.key_sets import KeySets
         from shared.identity.microsoft import MicrosoftPolicy
@@ -116,7 +117,7 @@ class Azure:
         )
 
     @cached_property
-    def on_behalf_of(self) -> ports.OnBehalfOf | None:
+    def on_behalf_of(self) -> "ports.OnBehalfOf | None":
         if not self._settings.entra_on_behalf_of:
             return None
         from shared.identity.on_behalf_of import MsalOnBehalfOf
@@ -133,13 +134,13 @@ class Azure:
         )
 
     @cached_property
-    def sessions(self) -> ports.Sessions:
+    def sessions(self) -> "ports.Sessions":
         from shared.identity.sessions import SignedSessions
 
         return SignedSessions(secrets=self._secrets, clock=self.clock)
 
     @cached_property
-    def standings(self) -> ports.Standings:
+    def standings(self) -> "ports.Standings":
         from shared.storage.standings import StoredStandings
 
         return StoredStandings(tenants=self.tenants, users=self.users)
@@ -147,79 +148,79 @@ class Azure:
     # --- stores ---
 
     @cached_property
-    def gates(self) -> ports.Gates:
+    def gates(self) -> "ports.Gates":
         from shared.storage.gates import TableGates
 
         return TableGates(self._tables)
 
     @cached_property
-    def leases(self) -> ports.Leases:
+    def leases(self) -> "ports.Leases":
         from shared.storage.leases import TableLeases
 
         return TableLeases(self._tables, clock=self.clock)
 
     @cached_property
-    def tenants(self) -> ports.TenantStore:
+    def tenants(self) -> "ports.TenantStore":
         from shared.storage.tenants import TableTenantStore
 
         return TableTenantStore(self._tables)
 
     @cached_property
-    def tenant_keys(self) -> ports.TenantKeyStore:
+    def tenant_keys(self) -> "ports.TenantKeyStore":
         from shared.storage.tenant_keys import TableTenantKeyStore
 
         return TableTenantKeyStore(self._tables)
 
     @cached_property
-    def users(self) -> ports.UserStore:
+    def users(self) -> "ports.UserStore":
         from shared.storage.users import TableUserStore
 
         return TableUserStore(self._tables)
 
     @cached_property
-    def connections(self) -> ports.ConnectionStore:
+    def connections(self) -> "ports.ConnectionStore":
         from shared.storage.connections import TableConnectionStore
 
         return TableConnectionStore(self._tables)
 
     @cached_property
-    def outbox(self) -> ports.RevocationOutbox:
+    def outbox(self) -> "ports.RevocationOutbox":
         from shared.storage.outbox import TableRevocationOutbox
 
         return TableRevocationOutbox(self._tables)
 
     @cached_property
-    def pending(self) -> ports.PendingStore:
+    def pending(self) -> "ports.PendingStore":
         from shared.storage.pending import TablePendingStore
 
         return TablePendingStore(self._tables)
 
     @cached_property
-    def runs(self) -> ports.RunStore:
+    def runs(self) -> "ports.RunStore":
         from shared.storage.runs import TableRunStore
 
         return TableRunStore(self._tables)
 
     @cached_property
-    def sweeper(self) -> ports.Sweeper:
+    def sweeper(self) -> "ports.Sweeper":
         from shared.storage.sweeper import TableSweeper
 
         return TableSweeper(self._tables)
 
     @cached_property
-    def deletions(self) -> ports.DeletionStore:
+    def deletions(self) -> "ports.DeletionStore":
         from shared.storage.deletions import TableDeletionStore
 
         return TableDeletionStore(self._tables)
 
     @cached_property
-    def erasure(self) -> ports.Erasure:
+    def erasure(self) -> "ports.Erasure":
         from shared.storage.erasure import TableErasure
 
         return TableErasure(self._tables)
 
     @cached_property
-    def backups(self) -> ports.BackupStore:
+    def backups(self) -> "ports.BackupStore":
         from shared.storage.backups import BlobBackupStore
 
         return BlobBackupStore(
@@ -229,13 +230,13 @@ class Azure:
         )
 
     @cached_property
-    def copies(self) -> ports.TableCopies:
+    def copies(self) -> "ports.TableCopies":
         from shared.storage.copies import TableCopies
 
         return TableCopies(self._tables)
 
     @cached_property
-    def sealed_values(self) -> ports.SealedValues:
+    def sealed_values(self) -> "ports.SealedValues":
         from shared.storage.sealed_values import TableSealedValues
 
         return TableSealedValues(self._tables)
@@ -243,10 +244,10 @@ class Azure:
     # --- keys ---
 
     @cached_property
-    def vault(self) -> ports.Vault:
+    def vault(self) -> "ports.Vault":
         return self.vaults(self.tenant_keys)
 
-    def vaults(self, keys: ports.TenantKeyStore) -> ports.Vault:
+    def vaults(self, keys: "ports.TenantKeyStore") -> "ports.Vault":
         from shared.crypto.key_vault import KeyVaultKeyWrapper
         from shared.crypto.tenant_vault import TenantVault
 
@@ -261,13 +262,13 @@ class Azure:
         )
 
     @cached_property
-    def pseudonyms(self) -> ports.Pseudonyms:
+    def pseudonyms(self) -> "ports.Pseudonyms":
         from shared.crypto.pseudonyms import KeyedPseudonyms
 
         return KeyedPseudonyms(tenants=self.tenants, vault=self.vault)
 
     @cached_property
-    def signer(self) -> ports.Signer:
+    def signer(self) -> "ports.Signer":
         from shared.crypto.signing import KeyVaultSigner
 
         return KeyVaultSigner(
@@ -279,7 +280,7 @@ class Azure:
     # --- Salesforce ---
 
     @cached_property
-    def login(self) -> ports.SalesforceLogin:
+    def login(self) -> "ports.SalesforceLogin":
         from shared.salesforce.oauth import SalesforceOAuth
 
         return SalesforceOAuth(
@@ -290,10 +291,41 @@ class Azure:
         )
 
     @cached_property
-    def flows(self) -> ports.SalesforceFlows:
+    def flows(self) -> "ports.SalesforceFlows":
         from shared.salesforce.flows import RestFlows
 
         return RestFlows(self._network)
+
+    @cached_property
+    def lightning(self) -> "ports.SalesforceSessions":
+        from shared.salesforce.lightning import LightningSessions
+
+        return LightningSessions(self._network)
+
+    # --- whether all of it answers ---
+
+    @cached_property
+    def probes(self) -> "Sequence[ports.Probe]":
+        from shared.crypto.probe import KeyVaultProbe
+        from shared.identity import google, microsoft
+        from shared.identity.probe import KeySetProbe
+        from shared.salesforce.probe import LoginHostProbe
+        from shared.storage.probes import BackupsProbe, TablesProbe
+
+        found: list[ports.Probe] = [
+            TablesProbe(self._tables),
+            BackupsProbe(self.backups),
+            KeyVaultProbe(
+                self._settings.key_vault_uri,
+                credential=self._credential,
+                transport=self._azure_transport,
+            ),
+            KeySetProbe("microsoft", self._network, microsoft.KEYS),
+        ]
+        if self._settings.google_client_ids:
+            found.append(KeySetProbe("google", self._network, google.KEYS))
+        found.append(LoginHostProbe(self._network, host=self._settings.salesforce_login_host))
+        return found
 
     # --- what the adapters share ---
 

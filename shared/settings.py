@@ -178,7 +178,10 @@ class _Reader:
     def tenants(self, name: str) -> frozenset[str] | None:
         if self.text(name) == "*":
             return None
-        return frozenset(self.each(name, _TENANT.fullmatch, "ms-<tid> or g:<domain>, or *"))
+        named = self.each(name, _TENANT.fullmatch, "ms-<tid> or g:<domain>, or *")
+        if not named and self._environ.get(name, "").strip():
+            self.faults.append(f"{name} names nobody")
+        return frozenset(named)
 
     def regions(self, name: str) -> dict[str, tuple[str, str]]:
         found: dict[str, tuple[str, str]] = {}
@@ -187,6 +190,9 @@ class _Reader:
             region, _, base = rest.partition("=")
             if not (_TENANT.fullmatch(tenant) and region in EU_REGIONS and _is_https(base)):
                 self.faults.append(f"{name} is not a list of tenant=region=base address")
+                break
+            if tenant in found:
+                self.faults.append(f"{name} names a tenant twice")
                 break
             found[tenant] = (region, base)
         return found

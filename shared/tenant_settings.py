@@ -11,6 +11,7 @@ from typing import Any, Final
 from shared.email_vocabulary import VOCABULARY, could_be_one_input
 from shared.errors import InvalidRequestError, Json
 from shared.model import DEFAULT_RETENTION_DAYS, FlowName, OrgId, TenantSettings
+from shared.vault_hosts import is_vault_key
 
 MEMBERS: Final = (
     "retention_days",
@@ -30,13 +31,6 @@ _LONGEST_TEXT: Final = 24_000
 (https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model),
 and the text is ASCII."""
 _ALIAS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}", re.ASCII)
-_KEY_ID: Final = re.compile(
-    r"https://(?=[a-z0-9-]{3,24}\.)[a-z](?:-?[a-z0-9])+\.vault\.azure\.net"
-    r"/keys/[0-9A-Za-z-]{1,127}(?:/[0-9a-f]{32})?",
-    re.ASCII,
-)
-"""An address that our own identity is sent to: the whole of it, and nothing else, may be chosen
-(https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates)."""
 
 
 def settings_members(settings: TenantSettings) -> dict[str, Json]:
@@ -149,7 +143,7 @@ def _aliases(value: object) -> dict[str, str]:
 
 
 def _customer_key(value: object) -> str | None:
-    if value is not None and not _KEY_ID.fullmatch(_text(value)):
+    if value is not None and not is_vault_key(_text(value)):
         raise InvalidRequestError
     return None if value is None else str(value)
 

@@ -319,7 +319,32 @@ def test_every_tenant_may_come_only_where_the_setting_says_so() -> None:
     assert read(ALLOWED_TENANTS="*").allowed_tenants is None
     named = read(ALLOWED_TENANTS=f" {TENANT} , g:a.example.com ,").allowed_tenants
     assert named == frozenset({TENANT, "g:a.example.com"})
-    assert read(ALLOWED_TENANTS=",").allowed_tenants == frozenset()
+
+
+@pytest.mark.parametrize("value", [",", " , ,, "])
+def test_a_list_of_nobody_does_not_start(value: str) -> None:
+    """It would refuse everybody, and look like a service that works."""
+    assert faults({**GOOD, "ALLOWED_TENANTS": value}) == "settings: ALLOWED_TENANTS names nobody"
+
+
+def test_a_tenant_that_is_missing_is_told_once() -> None:
+    assert faults({**GOOD, "ALLOWED_TENANTS": " "}) == "settings: ALLOWED_TENANTS is missing"
+
+
+@pytest.mark.parametrize("region", ["northeurope", "westeurope"])
+def test_a_tenant_that_is_to_live_in_two_places_does_not_start(region: str) -> None:
+    """Even where both say the same: of two lines, one will be changed."""
+    twice = f"{GOOD['TENANT_REGIONS']}, {TENANT}={region}=https://ne.example.com/api"
+
+    assert faults({**GOOD, "TENANT_REGIONS": twice}) == (
+        "settings: TENANT_REGIONS names a tenant twice"
+    )
+
+
+def test_several_tenants_may_live_elsewhere() -> None:
+    two = f"{GOOD['TENANT_REGIONS']},g:a.example.com=westeurope=https://we.example.com/api"
+
+    assert set(read(TENANT_REGIONS=two).tenant_regions) == {TENANT, "g:a.example.com"}
 
 
 def test_the_sample_file_names_every_setting_and_no_other() -> None:

@@ -6,7 +6,6 @@ was refused or there was none.
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,13 +13,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from shared.errors import FlowRunnerError, InvalidRequestError
+from shared.errors import FlowRunnerError
 from shared.model import TenantId
 from shared.model.backups import BACKED_UP
-from shared.services import Services, build
-from shared.settings import Settings, SettingsError
+from shared.services import Services
 from shared.usecases.read_backup import RestoreRefusedError
 from shared.usecases.restore_backup import Restored
+from tools.operator_command import closing, on_services, tenant_or_all
 
 _LINE: Final = "{:<40} {:<10} {:<24} {:>8} {:>8} {:>9} {:>9}"
 _HEAD: Final = ("tenant", "date", "outcome", *BACKED_UP, "held back")
@@ -38,7 +37,7 @@ class Options:
 def options_from(arguments: Sequence[str]) -> Options:
     """Ends the program with a usage message if the arguments cannot be understood."""
     parser = argparse.ArgumentParser(prog="restore", description=__doc__)
-    parser.add_argument("--tenant", required=True, type=_tenant, metavar="ID|all")
+    parser.add_argument("--tenant", required=True, type=tenant_or_all, metavar="ID|all")
     parser.add_argument("--date", required=True, type=_day, metavar="YYYY-MM-DD|latest")
     parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
     given = parser.parse_args(arguments)
@@ -73,33 +72,18 @@ async def restore(services: Services, options: Options) -> int:
 
 async def run(services: Services, options: Options) -> int:
     """The whole command, on services that are closed at its end."""
-    try:
-        return await restore(services, options)
-    finally:
-        await services.close()
+    return await closing(services, restore(services, options))
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     options = options_from(arguments)
-    try:
-        settings = Settings.from_environ(environment)
-    except SettingsError as exc:
-        print(exc, file=sys.stderr)
-        return 1
-    return asyncio.run(run(build(settings), options))
+    return on_services(lambda services: run(services, options), environment)
 
 
 def _line(done: Restored) -> str:
     rows = [done.rows.get(table, 0) for table in BACKED_UP]
     held_back = sum(done.held_back.values())
     return _LINE.format(done.tenant, str(done.day or "-"), done.outcome.value, *rows, held_back)
-
-
-def _tenant(text: str) -> TenantId | None:
-    try:
-        return None if text == "all" else TenantId.parse(text)
-    except InvalidRequestError as exc:
-        raise argparse.ArgumentTypeError(f"{text} is no tenant") from exc
 
 
 def _day(text: str) -> date | None:

@@ -7,17 +7,16 @@ for has a new key, else 1.
 """
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import FlowRunnerError, InvalidRequestError
+from shared.errors import FlowRunnerError
 from shared.model import TenantId
-from shared.services import Services, build
-from shared.settings import Settings, SettingsError
+from shared.services import Services
+from tools.operator_command import closing, on_services, tenant_or_all
 
 _WHY_NOT: Final = {
     "not_found": "there is no such tenant",
@@ -39,7 +38,7 @@ def options_from(arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(
         prog="rotate_data_key", description=__doc__, allow_abbrev=False
     )
-    parser.add_argument("--tenant", required=True, type=_tenant, metavar="ID|all")
+    parser.add_argument("--tenant", required=True, type=tenant_or_all, metavar="ID|all")
     return Options(tenant=parser.parse_args(arguments).tenant)
 
 
@@ -64,27 +63,12 @@ async def rotate(services: Services, options: Options) -> int:
 
 async def run(services: Services, options: Options) -> int:
     """The whole command, on services that are closed at its end."""
-    try:
-        return await rotate(services, options)
-    finally:
-        await services.close()
+    return await closing(services, rotate(services, options))
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     options = options_from(arguments)
-    try:
-        settings = Settings.from_environ(environment)
-    except SettingsError as exc:
-        print(exc, file=sys.stderr)
-        return 1
-    return asyncio.run(run(build(settings), options))
-
-
-def _tenant(text: str) -> TenantId | None:
-    try:
-        return None if text == "all" else TenantId.parse(text)
-    except InvalidRequestError as exc:
-        raise argparse.ArgumentTypeError(f"{text} is no tenant") from exc
+    return on_services(lambda services: run(services, options), environment)
 
 
 if __name__ == "__main__":

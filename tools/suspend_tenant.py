@@ -6,7 +6,6 @@ what it did, and exits 0 if the tenant now is as asked, else 1.
 """
 
 import argparse
-import asyncio
 import os
 import re
 import sys
@@ -14,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import FlowRunnerError, InvalidRequestError
+from shared.errors import FlowRunnerError
 from shared.model import Identity, TenantId, TenantStatus
-from shared.services import Services, build
-from shared.settings import Settings, SettingsError
+from shared.services import Services
+from tools.operator_command import closing, on_services, tenant
 
 _DONE: Final = {
     TenantStatus.DISABLED: "suspended; every session is over within ten seconds",
@@ -50,27 +49,24 @@ def options_from(arguments: Sequence[str]) -> Options:
     return Options(tenant=given.tenant, status=status)
 
 
-async def run(services: Services, options: Options) -> int:
-    """The whole command, on services that are closed at its end."""
+async def suspend(services: Services, options: Options) -> int:
     try:
         changed = await services.suspend_tenant(options.tenant, options.status)
     except FlowRunnerError as exc:
         print(f"{options.tenant} FAILED {exc.code}: {_WHY_NOT.get(exc.code, 'try again')}")
         return 1
-    finally:
-        await services.close()
     print(f"{options.tenant} {(_DONE if changed else _AS_BEFORE)[options.status]}")
     return 0
 
 
+async def run(services: Services, options: Options) -> int:
+    """The whole command, on services that are closed at its end."""
+    return await closing(services, suspend(services, options))
+
+
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     options = options_from(arguments)
-    try:
-        settings = Settings.from_environ(environment)
-    except SettingsError as exc:
-        print(exc, file=sys.stderr)
-        return 1
-    return asyncio.run(run(build(settings), options))
+    return on_services(lambda services: run(services, options), environment)
 
 
 def _tenant(text: str) -> TenantId:
@@ -79,10 +75,7 @@ def _tenant(text: str) -> TenantId:
     if domain is not None:
         google = Identity(provider="google", directory=domain[1], subject="", is_admin=False)
         return google.tenant
-    try:
-        return TenantId.parse(text)
-    except InvalidRequestError as exc:
-        raise argparse.ArgumentTypeError(f"{text} is no tenant") from exc
+    return tenant(text)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,19 @@ _CLAIM_EDITS: Final[Sequence[object]] = (
     "", None, True, 0, -1, 1e300, [], {}, "common", "x", ["x"], {"x": 1}, "00000000", 2**63,
 )  # fmt: skip
 
+_SELDOM: Final = 0.2
+"""How often something is left out: it is one way among many to edit."""
+_HALF: Final = 0.5
+_SIGNATURE: Final = 2
+"""The third part of a token, after the header and the claims."""
+_WHOLE: Final = 3
+"""One beyond the three parts: the token as one text."""
+
 
 def _edit_the_header(rng: Random, specimen: Specimen, _: Sequence[Specimen]) -> str:
     name = rng.choice(list(_HEADER_EDITS))
     header = {**specimen.header, name: rng.choice(_HEADER_EDITS[name])}
-    if rng.random() < 0.2:  # noqa: PLR2004 - it is one way among many
+    if rng.random() < _SELDOM:
         header.pop(rng.choice(list(specimen.header)))
     return specimen.with_part(0, part(header))
 
@@ -42,7 +50,7 @@ def _edit_the_header(rng: Random, specimen: Specimen, _: Sequence[Specimen]) -> 
 def _edit_the_claims(rng: Random, specimen: Specimen, _: Sequence[Specimen]) -> str:
     claims = dict(specimen.claims)
     name = rng.choice([*claims, "roles", "adm", "epu"])
-    if name in claims and rng.random() < 0.2:  # noqa: PLR2004
+    if name in claims and rng.random() < _SELDOM:
         del claims[name]
     else:
         claims[name] = rng.choice([*_CLAIM_EDITS, ["FlowRunner.Admin"]])
@@ -70,12 +78,12 @@ def _double_a_member(rng: Random, specimen: Specimen, _: Sequence[Specimen]) -> 
     name = rng.choice(list(value))
     second = json.dumps({name: rng.choice((value[name], *_CLAIM_EDITS))})[1:-1]
     first = json.dumps(value)[1:-1]
-    pair = (first, second) if rng.random() < 0.5 else (second, first)  # noqa: PLR2004
+    pair = (first, second) if rng.random() < _HALF else (second, first)
     return specimen.with_part(index, part(f"{{{', '.join(pair)}}}".encode()))
 
 
 def _nest(rng: Random, specimen: Specimen, _: Sequence[Specimen]) -> str:
-    depth, closes = rng.choice((8, 9, 64, 1_000, 5_000)), rng.random() < 0.5  # noqa: PLR2004
+    depth, closes = rng.choice((8, 9, 64, 1_000, 5_000)), rng.random() < _HALF
     opening, closing = rng.choice((("[", "]"), ('{"a":', "}")))
     abyss = opening * depth + "1" + closing * (depth if closes else 0)
     index = rng.randrange(2)
@@ -85,11 +93,11 @@ def _nest(rng: Random, specimen: Specimen, _: Sequence[Specimen]) -> str:
 
 def _blow_up(rng: Random, specimen: Specimen, _: Sequence[Specimen]) -> str:
     size = rng.choice((11_000, 16_384, 16_385, 40_000, 200_000))
-    index = rng.randrange(4)
-    if index == 3:  # noqa: PLR2004 - beside the three parts: the whole
+    index = rng.randrange(_WHOLE + 1)
+    if index == _WHOLE:
         return (specimen.text * (size // len(specimen.text) + 1))[:size]
-    if index == 2:  # noqa: PLR2004 - the signature
-        return specimen.with_part(index, specimen.parts[2] * (size // 300))
+    if index == _SIGNATURE:
+        return specimen.with_part(index, specimen.parts[_SIGNATURE] * (size // 300))
     value = {**(specimen.header, specimen.claims)[index], "filler": "x" * size}
     return specimen.with_part(index, part(value))
 

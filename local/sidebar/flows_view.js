@@ -10,15 +10,17 @@ const TAGS = { screen: "Has screens" };
 export class FlowsView {
   #service;
   #runForm;
+  #screenFlow;
   #org = null;
   #flow = null;
   #mail = null;
   #source = null;
   #chosen = null; // the name last clicked: an answer for another one comes too late
 
-  constructor(service, runForm) {
+  constructor(service, runForm, screenFlow) {
     this.#service = service;
     this.#runForm = runForm;
+    this.#screenFlow = screenFlow;
     byId("flow-back").addEventListener("click", () => this.#backToList());
   }
 
@@ -90,7 +92,7 @@ export class FlowsView {
     byId("flow-description").textContent = flow.description ?? "";
     showLeaving(flow, this.#mail, this.#source);
     show("run-form", flow.kind !== "screen");
-    show("screen-notice", flow.kind === "screen");
+    this.#screenFlow.prepare(flow);
     this.#runForm.prepare(flow, this.#mail, this.#source);
   }
 

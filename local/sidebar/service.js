@@ -99,6 +99,12 @@ export class Service {
     });
   }
 
+  /** An address that opens the org in a browser as this user, once, within a minute. */
+  async openLightning(orgId, appId) {
+    const body = { org_id: orgId, app_id: appId };
+    return (await this.#call("POST", "/lightning/session", { body })).frontdoor_url;
+  }
+
   runs(after) {
     const page = after ? `&after=${encodeURIComponent(after)}` : "";
     return this.#call("GET", `/runs?limit=10${page}`);

@@ -16,6 +16,7 @@ import { Mailbox } from "./mailbox.js";
 import { mailsFor } from "./mails.js";
 import { showProblem } from "./problems.js";
 import { RunForm } from "./run_form.js";
+import { ScreenFlow } from "./screen_flow.js";
 import { SalesforceView } from "./salesforce_view.js";
 import { Service, SessionOver } from "./service.js";
 import { SignInView } from "./sign_in_view.js";
@@ -37,7 +38,8 @@ class Pane {
     });
     this.#history = new HistoryView(this.#service);
     this.#runForm = new RunForm(this.#service, () => this.#history.refresh());
-    this.#flows = new FlowsView(this.#service, this.#runForm);
+    const screenFlow = new ScreenFlow(this.#service, config.lightning_out_app_id);
+    this.#flows = new FlowsView(this.#service, this.#runForm, screenFlow);
     this.#salesforce = new SalesforceView(this.#service, config, (org) => this.#flows.showOrg(org));
     const mailbox = new Mailbox((mail) => this.#flows.openMail(mail, this.#source));
     byId("sign-out").addEventListener("click", () => this.#signOut());

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from local.simulators.faults import Faults
 from local.simulators.simulator import Simulator
+from local.simulators.traffic import Traffic
 from local.stack_info import StackInfo
 
 
@@ -24,6 +25,7 @@ class ControlSurface:
     simulators: Sequence[Simulator]
     addresses: dict[str, str]  # simulator's name -> its URL on 127.0.0.1
     faults: Faults
+    traffic: Traffic
     empty_stores: Sequence[Callable[[], Awaitable[None]]]
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -32,6 +34,7 @@ class ControlSurface:
             web.post("/_sim/reset", self._reset),
             web.post("/_sim/faults", self.faults.add),
             web.delete("/_sim/faults", self._clear_faults),
+            web.get("/_sim/traffic", self.traffic.answer),
         ]
         return [*own, *(route for simulator in self.simulators for route in simulator.control())]
 
@@ -52,6 +55,7 @@ class ControlSurface:
     async def _reset(self, _request: web.Request) -> web.Response:
         """As after start: no faults, no rows, no blobs, and each simulator as it was made."""
         self.faults.clear()
+        self.traffic.reset()
         for simulator in self.simulators:
             simulator.reset()
         for empty in self.empty_stores:

@@ -16,6 +16,7 @@ from local.simulators.azurite_store import AzuriteStore
 from local.simulators.control import ControlSurface, own_machine_only
 from local.simulators.faults import Faults
 from local.simulators.simulator import Simulator
+from local.simulators.traffic import Traffic
 from local.stack_info import StackInfo
 
 _LARGEST_BODY: Final = 8 * 1024**2  # bytes; a transaction of the Table service may have 4 MiB
@@ -32,12 +33,13 @@ async def serve(info: StackInfo) -> AsyncExitStack:
     )
     stores = [simulator for simulator in simulators if isinstance(simulator, AzuriteStore)]
     addresses = {simulator.name: _address(simulator, info) for simulator in simulators}
-    faults = Faults(frozenset(addresses))
+    faults, traffic = Faults(frozenset(addresses)), Traffic()
     control = ControlSurface(
         info=info,
         simulators=simulators,
         addresses=addresses,
         faults=faults,
+        traffic=traffic,
         empty_stores=[store.empty for store in stores],
     )
     running = AsyncExitStack()
@@ -46,7 +48,8 @@ async def serve(info: StackInfo) -> AsyncExitStack:
     for simulator in simulators:
         tls = _tls(authority, simulator.name, *simulator.hosts) if simulator.hosts else None
         address = addresses[simulator.name]
-        await listen(running, simulator_app(simulator, faults), urlsplit(address).port, tls)
+        app = simulator_app(simulator, faults, traffic)
+        await listen(running, app, urlsplit(address).port, tls)
     sidebar = _app(
         [*control.routes(), *sidebar_routes(info)],
         security_headers(info),
@@ -59,10 +62,15 @@ async def serve(info: StackInfo) -> AsyncExitStack:
     return running
 
 
-def simulator_app(simulator: Simulator, faults: Faults) -> web.Application:
-    """The simulator under its own host names only, and misbehaving when told to."""
+def simulator_app(
+    simulator: Simulator, faults: Faults, traffic: Traffic | None = None
+) -> web.Application:
+    """The simulator under its own host names only, counted, and misbehaving when told to."""
     return _app(
-        simulator.routes(), known_hosts_only(simulator.hosts), faults.middleware(simulator.name)
+        simulator.routes(),
+        known_hosts_only(simulator.hosts),
+        (traffic or Traffic()).middleware(simulator.name),
+        faults.middleware(simulator.name),
     )
 
 

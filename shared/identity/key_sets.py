@@ -122,18 +122,23 @@ class KeySets:
 
     async def _replace(self, address: str) -> None:
         self._failed.add(address)  # until it has answered
-        try:
-            async with self._network.session().get(
-                address, allow_redirects=False, timeout=_DEADLINE
-            ) as response:
-                if response.status != 200:  # noqa: PLR2004 - anything else is no key set
-                    raise IdentityProviderFailedError
-                body = await read_body(response, max_bytes=_MAX_BYTES)
-            keys = usable_keys(strict_json.loads(body))
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
-            raise IdentityProviderFailedError from exc
+        keys = await fetched_keys(self._network, address)
         self._held[address] = _Held(keys, self._clock())
         self._failed.discard(address)
+
+
+async def fetched_keys(network: Network, address: str) -> dict[str, SigningKey]:
+    """The keys as they are there now, by their ids. Raises IdentityProviderFailedError."""
+    try:
+        async with network.session().get(
+            address, allow_redirects=False, timeout=_DEADLINE
+        ) as response:
+            if response.status != 200:  # noqa: PLR2004 - anything else is no key set
+                raise IdentityProviderFailedError
+            body = await read_body(response, max_bytes=_MAX_BYTES)
+        return usable_keys(strict_json.loads(body))
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
+        raise IdentityProviderFailedError from exc
 
 
 def usable_keys(document: Any) -> dict[str, SigningKey]:  # noqa: ANN401 - any JSON value

@@ -44,6 +44,9 @@ _WANTS_THE_USER_SUBERRORS: Final = frozenset(
     {"basic_action", "additional_action", "message_only", "consent_required"}
 )
 _ASSERTION_REFUSED: Final = frozenset({"invalid_grant"})
+_LONGEST_CHALLENGE: Final = 6_000
+"""Bytes. In base64 it goes out as a header, and clients and proxies refuse lines of more than 8 KiB
+(aiohttp, nginx): a challenge that does not arrive helps nobody."""
 
 
 class _KeepsNothing(msal.TokenCache):  # type: ignore[misc]
@@ -175,10 +178,18 @@ def _raise_for(answer: dict[str, Any]) -> None:
     error, suberror = str(answer.get("error")), str(answer.get("suberror"))
     claims = answer.get("claims")
     if error in _WANTS_THE_USER or suberror in _WANTS_THE_USER_SUBERRORS or claims:
-        try:
-            raise InteractionRequiredError(claims if isinstance(claims, str) else None)
-        except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell
-            raise IdentityProviderFailedError from None
+        raise InteractionRequiredError(_challenge(claims) if isinstance(claims, str) else None)
     if error in _ASSERTION_REFUSED:
         raise NotAuthenticatedError
     raise IdentityProviderFailedError
+
+
+def _challenge(claims: str) -> str:
+    """What the caller can be sent. Raises IdentityProviderFailedError."""
+    try:
+        size = len(claims.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell
+        raise IdentityProviderFailedError from None
+    if size > _LONGEST_CHALLENGE:
+        raise IdentityProviderFailedError
+    return claims

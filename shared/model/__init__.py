@@ -26,6 +26,7 @@ from shared.model.deletions import (
 from shared.model.encodings import base32
 from shared.model.housekeeping import Lease, Swept
 from shared.model.left_grants import IDLE_LIMIT, DiscardedGrant, JournalledGrant
+from shared.model.lightning import LightningAppId
 from shared.model.places import Place, flow_name_place
 from shared.model.runs import (
     ALL_TIME,
@@ -91,6 +92,7 @@ __all__ = [
     "IdleGrants",
     "JournalledGrant",
     "Lease",
+    "LightningAppId",
     "OneTimeCode",
     "OrgId",
     "Pending",

@@ -10,7 +10,8 @@ from shared.ports.housekeeping import DeletionStore, Erasure, Gates, Leases, Swe
 from shared.ports.identity import IdentityVerifier, OnBehalfOf, Sessions, Standings
 from shared.ports.keys import KeyWrapper, Pseudonyms, Signer, Vault
 from shared.ports.outside import Outside
-from shared.ports.salesforce import SalesforceFlows, SalesforceLogin
+from shared.ports.readiness import Probe
+from shared.ports.salesforce import SalesforceFlows, SalesforceLogin, SalesforceSessions
 from shared.ports.sealed_values import SealedValues
 from shared.ports.stores import (
     ConnectionStore,
@@ -35,12 +36,14 @@ __all__ = [
     "OnBehalfOf",
     "Outside",
     "PendingStore",
+    "Probe",
     "Pseudonyms",
     "RecordedDeletions",
     "RevocationOutbox",
     "RunStore",
     "SalesforceFlows",
     "SalesforceLogin",
+    "SalesforceSessions",
     "SealedValues",
     "Sessions",
     "Signer",

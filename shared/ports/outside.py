@@ -1,5 +1,6 @@
 """Everything outside the service at once."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from shared.ports.backups import BackupStore, TableCopies, Vaults
@@ -7,7 +8,8 @@ from shared.ports.clock import Clock
 from shared.ports.housekeeping import DeletionStore, Erasure, Gates, Leases, Sweeper
 from shared.ports.identity import IdentityVerifier, OnBehalfOf, Sessions, Standings
 from shared.ports.keys import Pseudonyms, Signer, Vault
-from shared.ports.salesforce import SalesforceFlows, SalesforceLogin
+from shared.ports.readiness import Probe
+from shared.ports.salesforce import SalesforceFlows, SalesforceLogin, SalesforceSessions
 from shared.ports.sealed_values import SealedValues
 from shared.ports.stores import (
     ConnectionStore,
@@ -75,4 +77,8 @@ class Outside(Protocol):
     def login(self) -> SalesforceLogin: ...
     @property
     def flows(self) -> SalesforceFlows: ...
+    @property
+    def lightning(self) -> SalesforceSessions: ...
+    @property
+    def probes(self) -> Sequence[Probe]: ...
     async def close(self) -> None: ...

@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.errors import Json
-from shared.model import Access, FlowDescription, FlowName, FlowResult, FlowSummary, Grant
+from shared.model import (
+    Access,
+    FlowDescription,
+    FlowName,
+    FlowResult,
+    FlowSummary,
+    Grant,
+    LightningAppId,
+)
 from shared.secret import Secret
 
 
@@ -54,4 +62,17 @@ class SalesforceFlows(Protocol):
         self, access: Access, flow: FlowName, inputs: Mapping[str, Json]
     ) -> FlowResult:
         """Raises FlowFailedError, too. Never sends twice."""
+        ...
+
+
+class SalesforceSessions(Protocol):
+    """Browser sessions of Salesforce, of the user whose token it is."""
+
+    async def open(self, access: Access, app: LightningAppId) -> Secret:
+        """The address that opens the app in a browser as this user: once, within about a minute.
+
+        Raises AccessRefusedError (the access token is not taken), SalesforceForbiddenError (the org
+        has no such app, or opens no session for this user), SalesforceLimitError,
+        SalesforceFailedError and its kinds.
+        """
         ...

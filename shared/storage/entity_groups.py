@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import format_datetime
+from http import HTTPStatus
 from typing import Any, Final, Literal
 from urllib.parse import quote
 from uuid import uuid4
@@ -29,10 +31,12 @@ MOST_OPERATIONS: Final = 100
 _SCOPE: Final = "https://storage.azure.com/.default"
 _VERSION: Final = "2019-02-02"
 """The version that azure-data-tables speaks."""
-_ACCEPTED: Final = 202
 _MOST_ANSWER_BYTES: Final = 1024**2
+_INT32: Final = range(-(2**31), 2**31)
 _PART: Final = re.compile(r"^HTTP/1\.1 (\d{3})", re.MULTILINE)
-_REFUSED: Final = re.compile(r'"code":\s*"(\w+)".*?"value":\s*"(\d+):', re.DOTALL)
+_REFUSALS: Final = range(400, 500)
+_PERHAPS: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+"""Not about a row, so that the same once more may well be carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +90,12 @@ class EntityGroups:
             f"{self._endpoint}/$batch",
             headers={
                 "x-ms-version": _VERSION,
+                "x-ms-date": format_datetime(datetime.now(UTC), usegmt=True),
                 "DataServiceVersion": "3.0",
                 "MaxDataServiceVersion": "3.0;NetFx",
                 "Content-Type": f"multipart/mixed; boundary=batch_{boundary}",
                 "Accept": "application/json",
+                "Accept-Encoding": "identity",  # else the session offers to inflate the answer
             },
             content=_body(f"{self._endpoint}/{table}", writes, boundary),
         )
@@ -148,14 +154,14 @@ def _operation(table_url: str, write: Write) -> list[str]:
 
 
 def _spelt(entity: Mapping[str, Any]) -> dict[str, Any]:
-    """In the protocol's words: what JSON has no type for is named beside it."""
+    """In the protocol's words: what JSON has no type for is named beside it. Raises TypeError."""
     spelt: dict[str, Any] = {}
     for name, value in entity.items():
         if isinstance(value, datetime):
             at = value.astimezone(UTC)
             spelt[name] = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06}Z"
             spelt[f"{name}@odata.type"] = "Edm.DateTime"
-        elif isinstance(value, str | int) and not isinstance(value, bool):
+        elif isinstance(value, str) or (type(value) is int and value in _INT32):
             spelt[name] = value
         else:
             raise TypeError(f"{name}: no column of this table holds such a value")
@@ -164,12 +170,24 @@ def _spelt(entity: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_done(status: int, text: str, count: int) -> None:
     """In an answer of 202 are those of the parts, one for each, or the one that refused all."""
-    if status != _ACCEPTED:
+    if status != HTTPStatus.ACCEPTED:
         raise StorageFailedError
     answers = [int(found) for found in _PART.findall(text)]
     if len(answers) == count and all(200 <= answer < 300 for answer in answers):  # noqa: PLR2004
         return
-    refused = _REFUSED.search(text)
-    if refused is None:
+    if not answers or answers[-1] not in _REFUSALS or answers[-1] in _PERHAPS:
         raise StorageFailedError
-    raise RefusedError(int(refused.group(2)), refused.group(1))
+    raise _refusal(text, count)
+
+
+def _refusal(text: str, count: int) -> RefusedError:
+    """`{"odata.error": {"code": ..., "message": {"value": "<index>:..."}}}`"""
+    try:
+        said = json.loads(text[text.index("{") : text.rindex("}") + 1])["odata.error"]
+        index = int(said["message"]["value"].partition(":")[0])
+        code = str(said["code"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
+        raise StorageFailedError from exc
+    if index not in range(count):
+        raise StorageFailedError
+    return RefusedError(index, code)

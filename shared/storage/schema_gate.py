@@ -1,19 +1,28 @@
-"""No column is written that the schema does not list (scenario V-08).
+"""No column is written that the schema does not list (scenario V-08), and no row that the Table
+service would refuse for its keys or its size (D-10, D-11).
 
 Every table's client is one of these, so every write passes here. What is refused here is a bug of
-ours, and nothing of it has been written.
+ours, and nothing of it has been written. Limits:
+https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model
 """
 
 # ruff: noqa: ANN401 - the keywords that follow are the SDK's own
 
+import re
 from collections.abc import AsyncIterable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from azure.core import MatchConditions
 from azure.data.tables import TransactionOperation, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from shared.errors import StorageFailedError
 from shared.model.schema import TABLES
+
+_UNFIT_FOR_A_KEY: Final = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
+_LARGEST_KEY: Final = 1_024
+_LARGEST_VALUE: Final = 64 * 1_024
+"""In bytes. So many columns that its row would be larger than 1 MiB no kind of row has."""
 
 type _Entity = Mapping[str, Any]
 
@@ -69,10 +78,28 @@ class CheckedTableClient(TableClient):
 
 
 def check_row(table_name: str, entity: _Entity) -> None:
-    """Raises UnlistedColumnError for a row of no kind, or with a column that its kind has not."""
+    """Raises UnlistedColumnError for a row of no kind, or with a column that its kind has not;
+    StorageFailedError, as if the service had been asked, for one that it would not take."""
     kind = TABLES[table_name].kind_of(entity["RowKey"])
     if kind is None:
         raise UnlistedColumnError(f"{table_name}: no such kind of row")
     if not entity.keys() <= kind.column_names:
         unlisted = ", ".join(sorted(entity.keys() - kind.column_names))
         raise UnlistedColumnError(f"{table_name}, {kind.name}: {unlisted}")
+    _require_fits(entity)
+
+
+def _require_fits(entity: _Entity) -> None:
+    sizes = {name: _bytes_of(value) for name, value in entity.items()}
+    if max(sizes.values()) > _LARGEST_VALUE:
+        raise StorageFailedError
+    for name in ("PartitionKey", "RowKey"):
+        if sizes[name] > _LARGEST_KEY or _UNFIT_FOR_A_KEY.search(entity[name]):
+            raise StorageFailedError
+
+
+def _bytes_of(value: object) -> int:
+    """As the service counts: text is UTF-16, and everything else that has no length is small."""
+    if isinstance(value, str):
+        return 2 * len(value) if value.isascii() else len(value.encode("utf-16-le"))
+    return len(value) if isinstance(value, bytes) else 8

@@ -38,6 +38,8 @@ EventName = Literal[
     "answer_lost",
     "revocation_failed",
     "revocations",
+    "flows_listed",
+    "flow_described",
     "flow_run",
     "lightning_opened",
     # stores and keys

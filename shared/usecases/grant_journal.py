@@ -41,17 +41,20 @@ class GrantJournal:
     async def read(self, row: Connection) -> JournalledGrant | None:
         """What was journalled to continue this row."""
         name = journal_name(row.tenant, row.user, row.org, row.consent, row.generation + 1)
+        return await self.at(name)
+
+    async def names(self) -> Sequence[str]:
+        """Where all entries lie, of everybody. There may be many: each is read by itself (`at`)."""
+        return await self.backups.names(journal_folder())
+
+    async def at(self, name: str) -> JournalledGrant | None:
+        """What lies there; None if that is gone by now, or cannot be read."""
         found, _ = await self._entries([name])
         return found[0] if found else None
 
-    async def of_subject(
-        self, subject: DataSubject | None
-    ) -> tuple[Sequence[JournalledGrant], int]:
-        """The entries of a user or a tenant, without a subject all there are; and how many cannot
-        be read."""
-        folder = (
-            journal_folder() if subject is None else journal_folder(subject.tenant, subject.user)
-        )
+    async def of_subject(self, subject: DataSubject) -> tuple[Sequence[JournalledGrant], int]:
+        """The entries of a user or a tenant; and how many cannot be read."""
+        folder = journal_folder(subject.tenant, subject.user)
         return await self._entries(await self.backups.names(folder))
 
     async def forget(self, entry: JournalledGrant) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.errors import FlowRunnerError, NotConnectedError
 from shared.model import Caller, FlowSummary, OrgId
 from shared.ports import ConnectionStore, SalesforceFlows
+from shared.telemetry.events import event
 from shared.usecases.org_access import OrgAccess
 
 
@@ -23,7 +24,13 @@ class ListFlows:
         is told.
         """
         if org is not None:
-            return await self.access.call(caller, org, self.flows.list)
+            flows = await self.access.call(caller, org, self.flows.list)
+        else:
+            flows = await self._of_all(caller)
+        event("flows_listed", tenant=caller.tenant, user=caller.user, count=len(flows))
+        return flows
+
+    async def _of_all(self, caller: Caller) -> Sequence[FlowSummary]:
         rows = await self.connections.of_user(caller.tenant, caller.user)
         if not rows:
             raise NotConnectedError

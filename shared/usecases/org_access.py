@@ -7,7 +7,7 @@ carried out then, so one refresh and one more try are safe, even for a Flow.
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Protocol
 
 from shared.cache import TimedCache
 from shared.errors import (
@@ -19,12 +19,21 @@ from shared.errors import (
 )
 from shared.model import Access, Caller, OrgId, TenantId, UserId
 from shared.ports import Clock, ConnectionStore, TenantStore
-from shared.usecases.refresh_grant import RefreshGrant, access_of, usable
+from shared.usecases.refresh_grant import access_of, usable
 from shared.usecases.sealed_grants import SealedGrants
 
 _CACHE_SECONDS: Final = 60.0
 _CACHE_SIZE: Final = 2_000
 _CHOICE_SECONDS: Final = 5.0
+
+
+class Refresh(Protocol):
+    """As `RefreshGrant`, which is not made before it is needed."""
+
+    async def __call__(
+        self, tenant: TenantId, user: UserId, org: OrgId, *, stale_generation: int
+    ) -> Access: ...
+
 
 type _Key = tuple[TenantId, UserId, OrgId]
 
@@ -44,7 +53,7 @@ class OrgAccess:
     tenants: TenantStore
     connections: ConnectionStore
     grants: SealedGrants
-    refresh: RefreshGrant
+    refresh: Refresh
     clock: Clock
     _opened: TimedCache[_Key, Access] = field(default_factory=_new_cache)
     _refreshes: TimedCache[tuple[_Key, int], Access] = field(

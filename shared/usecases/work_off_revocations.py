@@ -5,7 +5,7 @@ whose claim was cut short, and journalled ones whose connection is there no more
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -31,13 +31,15 @@ from shared.usecases.rounds import go_through
 from shared.usecases.sealed_grants import SealedGrants
 
 PARKED_PATIENCE: Final = timedelta(hours=48)
-"""How long a parked grant that cannot be revoked is kept for another try: longer than a deletion
-takes, which has to find it."""
+"""How long a parked grant that cannot be revoked is kept for another try, and a journalled one that
+cannot be opened: longer than a deletion takes, which has to find it."""
 
-_JOURNAL_BUDGET: Final = timedelta(minutes=1)
-_BUDGET: Final = timedelta(minutes=2)
-"""For what is due. What has begun may take half a minute more, and the host ends a function after
-four (host.json)."""
+_JOURNAL_UNTIL: Final = timedelta(seconds=45)
+_READ_UNTIL: Final = timedelta(seconds=105)
+_DUE_UNTIL: Final = timedelta(seconds=180)
+"""Until when, from the start of the run, something of each is begun. What has begun may take
+longer, and leaves less to what comes after it: the host ends a function after four minutes
+(host.json)."""
 
 _MOST_OF_A_TENANT: Final = 50
 """In one run: whoever leaves hundreds behind does not keep others waiting."""
@@ -63,30 +65,39 @@ class WorkOffRevocations:
     monotonic: Callable[[], float] = monotonic
 
     async def __call__(self) -> None:
-        """The journal first: what is in it, somebody waits for. Then what is due of all tenants, in
-        random order, a few at a time: no tenant and no org that hangs is always in the way."""
-        entries = await self._entries()
-        await go_through(entries, self._journalled, budget=_JOURNAL_BUDGET, clock=self.monotonic)
+        """The journal first: what is in it, somebody waits for. Then what is due of all tenants.
+        All in random order, a few at a time: no tenant and no org that hangs is always in the way,
+        and what there was no time for has its turn in another run."""
+        begun = self.monotonic()
+        names = await self._journal_names()
+        await self._go_through(names, self._journalled, begun, _JOURNAL_UNTIL)
         due: list[DiscardedGrant | Pending] = []
-        for tenant in await self.tenants.ids():
-            due += await self._due(tenant)
-        secrets.SystemRandom().shuffle(due)
         done: list[bool] = []
+
+        async def read(tenant: TenantId) -> None:
+            due.extend(await self._due(tenant))
 
         async def one(row: DiscardedGrant | Pending) -> None:
             done.append(await self._is_done(row))
 
-        await go_through(due, one, budget=_BUDGET, clock=self.monotonic)
+        await self._go_through(await self.tenants.ids(), read, begun, _READ_UNTIL)
+        await self._go_through(due, one, begun, _DUE_UNTIL)
         if due:
             event("revocations", count=sum(done), failed=len(due) - sum(done))
 
-    async def _entries(self) -> Sequence[JournalledGrant]:
+    async def _go_through[T](
+        self, items: Sequence[T], do: Callable[[T], Awaitable[None]], begun: float, until: timedelta
+    ) -> None:
+        budget = until - timedelta(seconds=self.monotonic() - begun)
+        mixed = secrets.SystemRandom().sample(items, len(items))
+        await go_through(mixed, do, budget=budget, clock=self.monotonic)
+
+    async def _journal_names(self) -> Sequence[str]:
         try:
-            entries, _ = await self.journal.of_subject(None)  # which tells of unreadable ones
+            return await self.journal.names()
         except UpstreamError as exc:
             alarm("dependency_failed", step="revocation_worker", code=exc.code)
             return []
-        return entries
 
     async def _due(self, tenant_id: TenantId) -> Sequence[DiscardedGrant | Pending]:
         """What waits of one tenant; of one that is being deleted nothing, because that revokes."""
@@ -125,7 +136,7 @@ class WorkOffRevocations:
             return True
         if entry.discarded_at + IDLE_LIMIT <= now:  # it has ended by itself, as a rule
             await self.outbox.delete(entry)
-            event("revocation_failed", tenant=entry.tenant, user=entry.user, outcome="given_up")
+            _tell_given_up(entry)
             return True
         await self.outbox.replace(
             replace(entry, attempts=entry.attempts + 1, next_try_at=now + entry.pause())
@@ -142,11 +153,14 @@ class WorkOffRevocations:
         subject = DataSubject(tenant=row.tenant, user=row.user)
         connected, _ = await self.connections.of_subject(subject)
         is_connected = any(each.consent == row.digest for each in connected)
-        is_given_up = row.expires_at + PARKED_PATIENCE <= now
-        if not (is_connected or await self._is_discarded(row) or is_given_up):
-            return False
-        await self.pending.delete(row)
-        return True
+        if is_connected or await self._is_discarded(row):
+            await self.pending.delete(row)
+            return True
+        if row.expires_at + PARKED_PATIENCE <= now:
+            await self.pending.delete(row)
+            _tell_given_up(row)
+            return True
+        return False
 
     async def _is_discarded(self, row: Pending) -> bool:
         try:
@@ -155,11 +169,18 @@ class WorkOffRevocations:
             return False  # its key may be mended, in the time that it has
         return await self.revocations.discard(grant, row.tenant, row.user)
 
-    async def _journalled(self, entry: JournalledGrant) -> None:
+    async def _journalled(self, name: str) -> None:
+        try:
+            entry = await self.journal.at(name)  # which tells of one that cannot be read
+        except UpstreamError as exc:
+            alarm("dependency_failed", step="journal", code=exc.code)
+            return
+        if entry is not None and entry.written_at + _JOURNAL_PAUSE <= self.clock():
+            await self._find_its_way(entry)
+
+    async def _find_its_way(self, entry: JournalledGrant) -> None:
         """Where the connection still waits for it, a refresh adopts it; else it is in nobody's
         hands, or written long ago."""
-        if entry.written_at + _JOURNAL_PAUSE > self.clock():
-            return
         try:
             row = await self.connections.load(entry.tenant, entry.user, entry.org)
             if row is not None and entry.continues(row) and row.health.action != "reconnect":
@@ -173,9 +194,17 @@ class WorkOffRevocations:
             alarm("dependency_failed", tenant=entry.tenant, step="journal", code=exc.code)
 
     async def _is_off_the_journal(self, entry: JournalledGrant) -> bool:
-        """Whether the grant, which is in nobody's hands, is revoked or in the outbox."""
+        """Whether the grant, which is in nobody's hands, is revoked, in the outbox, or given up."""
         try:
             grant = await self.grants.open(entry.place, entry.sealed_grant)
         except SealBrokenError:
-            return entry.written_at + PARKED_PATIENCE <= self.clock()
+            if entry.written_at + PARKED_PATIENCE > self.clock():
+                return False
+            _tell_given_up(entry)
+            return True
         return await self.revocations.discard(grant, entry.tenant, entry.user)
+
+
+def _tell_given_up(left: DiscardedGrant | Pending | JournalledGrant) -> None:
+    """Whether it lives on at Salesforce nobody knows, and nobody tries any more."""
+    event("revocation_failed", tenant=left.tenant, user=left.user, outcome="given_up")

@@ -93,6 +93,10 @@ def invoking(scene: Scene) -> Ask:
     return Ask(token=scene.alice.session, path={"flow": scene.alice.flow}, body={})
 
 
+def opening_lightning(scene: Scene) -> Ask:
+    return Ask(token=scene.alice.session, body={"app_id": "1Us5g000000wXyZCAU"})
+
+
 def reading_the_tenants_runs(scene: Scene) -> Ask:
     return Ask(token=scene.administrator, query={"scope": "tenant"})
 

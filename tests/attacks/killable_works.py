@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from shared import ports
 from shared.errors import FlowRunnerError
-from shared.model import Caller, Deletion, OneTimeCode, OrgId, TenantId, UserId
+from shared.model import Caller, Deletion, FlowName, OneTimeCode, OrgId, TenantId, UserId
 from shared.secret import Secret
 from shared.services import Services
 from shared.storage.deletions import TableDeletionStore
 from shared.storage.tenants import TableTenantStore
 from shared.usecases.finish_connection import Arrival
+from shared.usecases.invoke_flow import Invocation
 from tests.attacks.shifted_azure import ShiftedAzure
 
 type Json = Any
@@ -72,6 +73,21 @@ async def call(services: Services, caller: Caller, of: Arguments) -> Json:
     """The user asks the org for something."""
     flows = await services.list_flows(caller, OrgId.parse(of["org"]))
     return {"flows": len(flows)}
+
+
+async def invoke(services: Services, caller: Caller, of: Arguments) -> Json:
+    """The user runs a Flow that takes the subject of a mail, with a key of their own."""
+    run, result = await services.invoke_flow(
+        caller,
+        Invocation(
+            flow=FlowName.parse(of["flow"]),
+            org=OrgId.parse(of["org"]),
+            email={"subject": of["subject"]},
+            inputs={},
+            idempotency_key=of["key"],
+        ),
+    )
+    return {"run_id": run.id, "status": result.status}
 
 
 async def callback(services: Services, caller: Caller, of: Arguments) -> Json:
@@ -181,7 +197,10 @@ def _caller(outside: KillableAzure, of: Arguments) -> Caller:
 
 
 WORKS: Final[Mapping[str, Work]] = {
-    **{one.__name__: _by_users(one) for one in (call, callback, abandoned_callback, disconnect)},
+    **{
+        one.__name__: _by_users(one)
+        for one in (call, invoke, callback, abandoned_callback, disconnect)
+    },
     **{name: _by_a_timer(timer) for name, timer in TIMERS.items()},
     **{work.__name__: work for work in (deletions, key_rotation, timers)},
 }

@@ -27,6 +27,7 @@ from tests.attacks.ids import (
     fetching_the_receipt,
     flow_id,
     invoking,
+    opening_lightning,
     org_in,
     reading_the_tenants_runs,
     revision,
@@ -170,6 +171,14 @@ TABLE: Final[Mapping[str, Operation]] = {
             "body inputs": "record ids among them; the org decides under the caller's own grant",
         },
     ),
+    "lightning_session": Operation(
+        own=opening_lightning,
+        status=200,
+        ids=(org_in("body"),),
+        others={
+            "body app_id": "an app of the caller's own org, which decides; it opens none elsewhere",
+        },
+    ),
     "run_list": Operation(
         own=session,
         status=200,
@@ -283,5 +292,10 @@ TABLE: Final[Mapping[str, Operation]] = {
     ),
     "public_keys": Operation(own=lambda _: Ask(), status=200, without_ids="the same for everybody"),
     "openapi": Operation(own=lambda _: Ask(), status=200, without_ids="the same for everybody"),
+    "readiness": Operation(
+        own=administrator,
+        status=200,
+        without_ids="about the deployment, and the same for every administrator",
+    ),
     "health": Operation(own=lambda _: Ask(), status=200, without_ids="the same for everybody"),
 }

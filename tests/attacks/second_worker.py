@@ -5,7 +5,7 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +18,18 @@ from local.readiness import wait_for
 from local.stack_info import StackInfo
 
 _START_SECONDS: Final = 60.0
+NOTHING_MORE: Final[Mapping[str, str]] = {}
 _INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")
 
 
 @contextmanager
-def worker_beside(stack: StackInfo, folder: Path) -> Iterator[StackInfo]:
-    """The same stack, as seen by whoever is sent to the new process. Logs are in the folder."""
+def worker_beside(
+    stack: StackInfo, folder: Path, *, environment: Mapping[str, str] = NOTHING_MORE
+) -> Iterator[StackInfo]:
+    """The same stack, as seen by whoever is sent to the new process. Logs are in the folder.
+
+    `environment` is what the process finds besides its settings.
+    """
     with ExitStack() as running, Ports() as ports:
         info = replace(
             stack,
@@ -41,6 +47,7 @@ def worker_beside(stack: StackInfo, folder: Path) -> Iterator[StackInfo]:
                 **service_environment(info),
                 "FLOWRUNNER_LOCAL_STACK": str(file),
                 "FLOWRUNNER_TIMERS": "off",
+                **environment,
             },
             log=folder / "worker.log",
         )

@@ -23,6 +23,7 @@ NOT_ADMIN: Final = (403, "not_admin")
 FOR_ADMINISTRATORS: Final[Mapping[str, Callable[[Scene], Ask]]] = {
     "run_list": lambda _: Ask(query={"scope": "tenant"}),
     "run_export": lambda _: Ask(),
+    "readiness": lambda _: Ask(),
     "tenant_settings_change": TABLE["tenant_settings_change"].own,
     "deletion_request": lambda _: Ask(body={"scope": "tenant"}),
 }

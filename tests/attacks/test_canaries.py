@@ -9,9 +9,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from local import scene
 from local.addin import MICROSOFT_USER, AddIn, UnexpectedAnswerError
 from local.demo import MAIL, run
 from local.stack_info import StackInfo
@@ -21,6 +23,7 @@ from tests.telemetry.canaries import hits
 pytestmark = pytest.mark.stack
 
 _TELEMETRY_SECONDS = 20.0
+_IN_FORMS = ("code", "code_verifier", "refresh_token", "client_secret", "token", "access_token")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,7 @@ def secrets(stack: StackInfo, places: Places) -> dict[str, str]:
         body = {"email": MAIL}
         with pytest.raises(UnexpectedAnswerError):  # a fault whose text quotes the mail
             pane.call("POST", "/flows/Always_Faults/runs", body=body)
+        opened = _front_door(pane)
         ledger = pane.control("/_sim/salesforce/ledger")
         _provoke_an_alarm(pane)
         asked = pane.call("POST", "/deletion-requests", body={"scope": "user"}, expect=201)
@@ -50,7 +54,22 @@ def secrets(stack: StackInfo, places: Places) -> dict[str, str]:
     _wait_for_the_backup(places)
     codes = {name: asked[name] for name in ("confirmation_code", "status_token")}
     codes["status_token"] = codes["status_token"].partition(".")[2]  # without the tenant's id
-    return {"session token": session, **codes, **_of_the_mail(), **_of_salesforce(ledger)}
+    held = {"session token": session, **codes, **opened}
+    return {**held, **_of_the_mail(), **_of_salesforce(ledger)}
+
+
+def _front_door(pane: AddIn) -> dict[str, str]:
+    """The address that opens the user's Salesforce, and its key. Asking for one fails, too: with an
+    answer that is lost when there is an address already."""
+    asked = {"app_id": scene.LIGHTNING_OUT_APP_ID}
+    address: str = pane.call("POST", "/lightning/session", body=asked)["frontdoor_url"]
+    path = "/services/oauth2/lightningoutsingleaccess"
+    lost = {"target": "salesforce", "match": path, "fault": "reset_after", "times": 1}
+    pane.control("/_sim/faults", lost)
+    with pytest.raises(UnexpectedAnswerError):
+        pane.call("POST", "/lightning/session", body=asked)
+    (key,) = parse_qs(urlsplit(address).query)["otp"]
+    return {"front door": address, "key of the front door": key}
 
 
 def _provoke_an_alarm(pane: AddIn) -> None:
@@ -91,11 +110,11 @@ def _of_salesforce(ledger: Mapping[str, Any]) -> dict[str, str]:
         if bearer:
             found[f"access token {number}"] = bearer
         if isinstance(seen["body"], dict):
-            for name in ("code", "code_verifier", "refresh_token", "client_secret", "token"):
+            for name in _IN_FORMS:
                 if seen["body"].get(name):
                     found[f"{name} {number}"] = seen["body"][name]
     kinds = {name.rpartition(" ")[0] for name in found}
-    assert kinds >= {"access token", "code", "code_verifier", "refresh_token", "client_secret"}
+    assert kinds >= {"access token", *_IN_FORMS} - {"token"}
     return found
 
 
@@ -103,7 +122,8 @@ def _wait_for_telemetry(places: Places) -> None:
     until = time.monotonic() + _TELEMETRY_SECONDS
     while time.monotonic() < until:
         received = places.all()
-        if b"dependency_failed" in received["sentry"] and b"flow_run" in received["app_insights"]:
+        told = received["app_insights"]
+        if b"dependency_failed" in received["sentry"] and b"lightning_opened" in told:
             return
         time.sleep(0.2)
     pytest.fail("telemetry did not arrive, so nothing would have been searched")

@@ -143,6 +143,40 @@ def test_a_flow_with_screens_is_described_and_not_run(pane: Pane) -> None:
     assert list(pane.leaving()) == ["sender_email"]
     expect(pane.page.locator("#screen-notice")).to_be_visible()
     expect(pane.run_button).to_be_hidden()
+    pane.open_flow("Log_Email")
+    expect(pane.page.locator("#screen-notice")).to_be_hidden()
+
+
+def test_a_flow_with_screens_opens_in_salesforce_as_the_user(pane: Pane) -> None:
+    pane.sign_in_connected()
+    pane.open_flow("New_Lead_Screen")
+    with pane.page.expect_popup() as opening:
+        pane.page.get_by_role("button", name="Open in Salesforce").click()
+    window = opening.value
+
+    expect(window.locator("#user")).to_have_text("alice")
+    expect(window.locator("#start-url")).to_contain_text("/lightning/out/1Us")
+    assert window.evaluate("window.opener") is None
+    pane.expect_complaint("status of 403")
+    window.reload()
+    expect(window.get_by_text("was used before")).to_be_visible()
+    expect(pane.page.locator("#problem-run")).to_be_empty()
+
+
+def test_an_org_that_opens_nothing_is_said_and_leaves_no_window(
+    pane: Pane, control: ControlClient
+) -> None:
+    pane.sign_in_connected()
+    pane.open_flow("New_Lead_Screen")
+    path = "/services/oauth2/lightningoutsingleaccess"
+    fault = {"target": "salesforce", "match": path, "fault": "status", "value": 503, "times": 1}
+    control.post("/_sim/faults", fault)
+    pane.expect_complaint("status of 503")
+    with pane.page.expect_popup() as opening:
+        pane.page.get_by_role("button", name="Open in Salesforce").click()
+
+    expect(pane.problem("run")).to_have_attribute("data-code", "salesforce_unavailable")
+    assert opening.value.is_closed()
 
 
 def test_a_grant_ended_at_salesforce_is_said_and_mended_by_connecting_again(

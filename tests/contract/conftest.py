@@ -1,10 +1,11 @@
 """What is outside the service, twice: the fakes of the other tests, and the real adapters against
 the local stack. Every test of this folder that asks for `outside` runs on both."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
+import requests
 
 from local import scene as made_up
 from local.network import pinned_network
@@ -78,9 +79,17 @@ async def admit(outside: ports.Outside, *tenants: TenantId) -> None:
             await outside.gates.open_for(one, user)
 
 
+@pytest.fixture
+def browser(stack: StackInfo) -> Iterator[requests.Session]:
+    """Somebody's browser, to which production host names lead as they do for the service."""
+    with pinned_network(stack).requests_session() as session:
+        yield session
+
+
 @pytest.fixture(params=BOTH)
 def scene(request: pytest.FixtureRequest) -> Scene:
     """A Salesforce org of the test's own."""
     if request.param == "fake":
         return FakeScene(World())
-    return SimulatedScene(request.getfixturevalue("azure"), request.getfixturevalue("control"))
+    azure, control = request.getfixturevalue("azure"), request.getfixturevalue("control")
+    return SimulatedScene(azure, control, request.getfixturevalue("browser"))

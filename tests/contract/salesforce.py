@@ -1,10 +1,13 @@
 """A Salesforce org of a test's own, twice: in memory, and in the simulator of the local stack."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
+
+import requests
 
 from local import scene
 from shared import ports
@@ -14,13 +17,13 @@ from shared.errors import (
     SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
-from shared.model import Access, Grant, OrgId
+from shared.model import Access, Grant, LightningAppId, OrgId
 from shared.outside import Azure
 from shared.salesforce.oauth_errors import failure_of
 from shared.salesforce.token_refusals import Refusal
 from shared.secret import Secret
 from tests.control_client import ControlClient
-from tests.fakes import FakeFlow, World
+from tests.fakes import FakeFlow, OpenedSession, World
 from tests.fakes.salesforce_login import Returned
 
 LOGIN_HOST = scene.SALESFORCE_LOGIN_HOSTS[0]
@@ -28,6 +31,7 @@ VERIFIER = Secret("a-verifier-of-at-least-forty-three-characters.~_")
 TOKEN = "/services/oauth2/token"
 REVOKE = "/services/oauth2/revoke"
 REST = "/services/data/"
+BRIDGE = "/services/oauth2/lightningoutsingleaccess"
 
 
 class Scene(Protocol):
@@ -40,6 +44,8 @@ class Scene(Protocol):
     def login(self) -> ports.SalesforceLogin: ...
     @property
     def flows(self) -> ports.SalesforceFlows: ...
+    @property
+    def lightning(self) -> ports.SalesforceSessions: ...
     def approve(self, url: str, user: str) -> Returned: ...
     def withdraw(self, user: str) -> None: ...
     def expire_access_tokens(self, user: str) -> None: ...
@@ -72,6 +78,18 @@ class Scene(Protocol):
         """The inputs of every Flow that was run, in order."""
         ...
 
+    def only_app(self, app: LightningAppId) -> None:
+        """The org has this Lightning Out app, and no other."""
+        ...
+
+    def without_lightning_out(self) -> None:
+        """The org is of a release before Lightning Out 2.0."""
+        ...
+
+    def browse(self, address: Secret) -> OpenedSession | None:
+        """Somebody's browser opens the address. None if it opens nothing."""
+        ...
+
 
 def new_org() -> tuple[OrgId, str]:
     """An org that no other test knows, and its host."""
@@ -97,6 +115,7 @@ class FakeScene:
 
     def __init__(self, world: World) -> None:
         self.login, self.flows = world.login, world.flows
+        self.lightning = world.lightning
         self.org, self.host = new_org()
         world.login.hosts[self.org] = self.host
 
@@ -136,13 +155,25 @@ class FakeScene:
     def received(self) -> list[Mapping[str, Json]]:
         return [one.inputs for one in self.flows.received if one.org == self.org]
 
+    def only_app(self, app: LightningAppId) -> None:
+        self.lightning.apps[self.org] = frozenset({app})
+
+    def without_lightning_out(self) -> None:
+        self.lightning.plain.add(self.org)
+
+    def browse(self, address: Secret) -> OpenedSession | None:
+        return self.lightning.browse(address)
+
     def _plan(self, path: str, failure: Any, *, carried_out: bool = False) -> None:  # noqa: ANN401 - a class or a function
         """A path of Salesforce's is one or several methods of the port."""
-        faults = self.flows.faults if path == REST else self.login.faults
+        faults = {REST: self.flows.faults, BRIDGE: self.lightning.faults}.get(
+            path, self.login.faults
+        )
         for method in {
             TOKEN: ("redeem_code", "refresh"),
             REVOKE: ("revoke",),
             REST: ("list", "describe", "invoke"),
+            BRIDGE: ("open",),
         }[path]:
             faults.plan(method, failure, carried_out=carried_out)
 
@@ -150,10 +181,14 @@ class FakeScene:
 class SimulatedScene:
     """Satisfies `Scene` with the real adapters, and the simulator's control surface."""
 
-    def __init__(self, azure: Azure, control: ControlClient) -> None:
+    def __init__(
+        self, azure: Azure, control: ControlClient, browser: requests.Session | None = None
+    ) -> None:
         self.login, self.flows = azure.login, azure.flows
+        self.lightning = azure.lightning
         self.org, self.host = new_org()
         self._control = control
+        self._browser = browser
         self.put()
 
     def approve(self, url: str, user: str) -> Returned:
@@ -192,8 +227,7 @@ class SimulatedScene:
         self._control.post("/_sim/salesforce/app", {"processing_seconds": seconds})
 
     def put(self, *flows: FakeFlow) -> None:
-        org = {"org_id": self.org, "instance_host": self.host, "flows": [_spec(f) for f in flows]}
-        self._control.post("/_sim/salesforce/orgs", org)
+        self._put_org(flows=[_spec(flow) for flow in flows])
 
     def received(self) -> list[Mapping[str, Json]]:
         requests = self._control.get("/_sim/salesforce/ledger")["requests"]
@@ -204,6 +238,29 @@ class SimulatedScene:
             if "/actions/custom/flow/" in one["path"] and one["outcome"] in ("ok", "flow_fault")
             for inputs in one["body"]["inputs"]
         ]
+
+    def only_app(self, app: LightningAppId) -> None:
+        self._put_org(lightning_out_apps=[app])
+
+    def without_lightning_out(self) -> None:
+        self._put_org(lightning_out=False)
+
+    def browse(self, address: Secret) -> OpenedSession | None:
+        assert self._browser is not None, "this scene was made without a browser"
+        answer = self._browser.get(address.reveal(), timeout=10)
+        page = dict(re.findall(r'<span id="([a-z-]+)">([^<]*)</span>', answer.text))
+        if answer.status_code != 200:
+            return None
+        app = page["start-url"].removeprefix("/lightning/out/")
+        return OpenedSession(
+            page["user"],
+            OrgId.parse(page["org"]),
+            None if app == "/" else LightningAppId.parse(app),
+        )
+
+    def _put_org(self, **settings: object) -> None:
+        org = {"org_id": self.org, "instance_host": self.host, **settings}
+        self._control.post("/_sim/salesforce/orgs", org)
 
     def _fault(self, path: str, **fault: object) -> None:
         fault = {"target": "salesforce", "match": path, "times": 1, **fault}

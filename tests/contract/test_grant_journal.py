@@ -125,14 +125,28 @@ async def test_entries_are_those_of_a_user_or_of_the_whole_tenant_or_all(
     for entry in (*own, theirs, elsewhere):
         await journal.write(entry)
 
-    async def found(subject: DataSubject | None) -> set[JournalledGrant]:
+    async def found(subject: DataSubject) -> set[JournalledGrant]:
         return set((await journal.of_subject(subject))[0])
 
     assert await found(DataSubject(tenant=tenant, user=ALICE)) == set(own)
     assert await found(DataSubject(tenant=tenant, user=BOB)) == {theirs}
     assert await found(DataSubject(tenant=tenant)) == {*own, theirs}
     assert await found(DataSubject(tenant=other_tenant, user=ALICE)) == {elsewhere}
-    assert await found(None) >= {*own, theirs, elsewhere}
+    names = await journal.names()
+    assert len(set(names)) == len(names)
+    assert {await journal.at(name) for name in names} >= {*own, theirs, elsewhere}
+
+
+async def test_at_a_name_that_is_free_by_now_there_is_nothing(
+    journal: GrantJournal, tenant: TenantId, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "flowrunner")
+    await journal.write(entry_of(tenant))
+    (name,) = [name for name in await journal.names() if str(tenant) in name]
+    await journal.forget(entry_of(tenant))
+
+    assert await journal.at(name) is None
+    assert told_of(caplog) == []
 
 
 async def test_a_user_or_tenant_whose_id_begins_alike_is_another(
@@ -246,7 +260,11 @@ async def test_d12_a_broken_file_is_told_and_is_in_the_way_of_no_other(
     assert list((await journal.of_subject(DataSubject(tenant=tenant)))[0]) == [
         entry_of(tenant, BOB)
     ]
-    assert entry_of(tenant, BOB) in (await journal.of_subject(None))[0]
+    assert [
+        entry
+        for name in await journal.names()
+        if str(tenant) in name and (entry := await journal.at(name)) is not None
+    ] == [entry_of(tenant, BOB)]
     assert await journal.read(connection_row(tenant, ALICE)) is None
 
     _, unreadable = await journal.of_subject(DataSubject(tenant=tenant))

@@ -45,6 +45,21 @@ async def test_what_was_put_is_listed_as_it_was(
     assert found.etag
 
 
+@pytest.mark.parametrize("may_be_spent", [True, False])
+async def test_whether_its_token_may_be_spent_is_kept_from_try_to_try(
+    outbox: ports.RevocationOutbox, tenant: TenantId, may_be_spent: bool
+) -> None:
+    """Forgotten, a living grant would be taken for a revoked one."""
+    await outbox.put(replace(discarded_row(tenant), may_be_spent=may_be_spent))
+    (found,) = await listed(outbox, tenant)
+    assert found.may_be_spent is may_be_spent
+
+    await outbox.replace(replace(found, attempts=1))
+
+    (found,) = await listed(outbox, tenant)
+    assert (found.attempts, found.may_be_spent) == (1, may_be_spent)
+
+
 async def test_two_grants_of_one_org_are_two_entries(
     outbox: ports.RevocationOutbox, tenant: TenantId
 ) -> None:

@@ -68,6 +68,24 @@ async def test_wrapping_needs_the_public_half_alone_and_unwrapping_the_vault(
     assert vault.calls() == {UNWRAP: 3}
 
 
+@pytest.mark.parametrize(
+    "kek_id",
+    ["", "tenant-kek", VAULT_URI, f"{VAULT_URI}/keys", f"{VAULT_URI}/keys/a/b/c"],
+)
+async def test_a_key_id_that_the_sdk_cannot_read_is_a_failure_of_the_vault_like_any_other(
+    vault: SimulatedVault, kek_id: str
+) -> None:
+    """The SDK raises ValueError, and its text quotes what it was given."""
+    wrapper = vault.key_wrapper()
+    wrapped, _ = await wrapper.wrap(DATA_KEY)
+
+    with pytest.raises(KeyVaultFailedError) as caught:
+        await wrapper.unwrap(wrapped, kek_id)
+
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert str(caught.value) == str(KeyVaultFailedError())
+
+
 async def test_what_is_wrapped_opens_with_the_key_in_the_vault(vault: SimulatedVault) -> None:
     """RSA-OAEP with SHA-256 in both places, and no other padding."""
     wrapped, _ = await vault.key_wrapper().wrap(DATA_KEY)

@@ -13,9 +13,9 @@ from shared import network
 from shared.crypto import key_vault, tenant_vault
 from shared.identity import key_sets, on_behalf_of
 from shared.model import CONFIRMATION_LIFETIME, DEFAULT_RETENTION_DAYS
-from shared.salesforce import oauth, token_endpoint, transport
+from shared.salesforce import lightning, oauth, probe, token_endpoint, transport
 from shared.storage import backups, tables
-from shared.usecases import describe_flow, org_access
+from shared.usecases import check_readiness, describe_flow, org_access
 from shared.usecases.begin_connection import TICKET_LIFETIME
 from shared.usecases.clean_up import ENDED_GRANT_LIFETIME, RECEIPT_LIFETIME
 from shared.usecases.sign_in import SESSION_LIFETIME
@@ -24,6 +24,7 @@ from tests.docs.listed_hosts import NEVER_CALLED, PLATFORM
 from tests.docs.markdown import ROOT, blocks, text_of
 from tests.docs.tables import code_spans, section
 from tests.docs.tables import tables as tables_of
+from tests.fakes.world import DEPENDENCIES
 from tests.functions.test_registration import TIMERS
 
 DOCUMENT: Final = text_of(ROOT / "docs" / "architecture.md")
@@ -289,9 +290,11 @@ def size(value: int) -> str:
         ("Google's signing keys", (seconds(key_sets._DEADLINE.total), size(key_sets._MAX_BYTES))),
         ("on-behalf-of", (seconds(on_behalf_of._DEADLINE_SECONDS), size(network.MAX_ANSWER_BYTES))),
         ("trade the code", (seconds(token_endpoint.SECONDS), size(token_endpoint._MAX_BYTES))),
+        ("whether anybody is there", (seconds(probe._DEADLINE.total), "nothing read")),
         ("refresh", (seconds(token_endpoint.SECONDS), size(token_endpoint._MAX_BYTES))),
         ("revoke", (seconds(token_endpoint.SECONDS), size(oauth._MAX_BYTES))),
         ("list and describe", (seconds(transport.READ_SECONDS), size(network.MAX_ANSWER_BYTES))),
+        ("open Lightning Out", (seconds(lightning._SECONDS), size(lightning._MAX_BYTES))),
         ("run a Flow", (seconds(transport.INVOKE_SECONDS), size(network.MAX_ANSWER_BYTES))),
         ("rows", (seconds(tables._DEADLINE_SECONDS), "no cap")),
         ("backups", (seconds(backups._SECONDS), size(backups._MAX_BYTES))),
@@ -302,6 +305,15 @@ def size(value: int) -> str:
 )
 def test_deadlines_and_caps_are_those_of_the_code(what: str, limits: tuple[str, str]) -> None:
     assert deadline(what).replace(" with retries", "") == ", ".join(limits)
+
+
+def test_readiness_takes_what_is_said() -> None:
+    told = " ".join(section(DOCUMENT, "## Health and readiness").split())
+    deadline, kept = check_readiness.DEADLINE_SECONDS, check_readiness.KEPT_SECONDS
+
+    assert f"for {deadline:.0f} seconds at most" in told
+    assert f"keeps what it found for {kept:.0f}:" in told
+    assert set(code_spans(told)) >= set(DEPENDENCIES)
 
 
 def test_connecting_takes_what_is_said() -> None:

@@ -247,16 +247,18 @@ def test_the_headers_that_a_preflight_allows_are_told() -> None:
 
 
 def test_the_numbers_that_an_add_in_is_told_are_those_of_the_code() -> None:
-    services = text_of(ROOT / "shared" / "services.py")
-    limits = re.findall(r"RateLimit\(per_minute=([\d_]+), burst=([\d_]+)\)", services)
-    (user, burst), (tenant, _), (sign_in, _), (guesses, _) = [
+    services = ROOT / "shared" / "services"
+    texts = "".join(text_of(services / f"{name}.py") for name in ("sign_in", "steps"))
+    limits = re.findall(r"RateLimit\(per_minute=([\d_]+), burst=([\d_]+)\)", texts)
+    (user, burst), (tenant, of_all), (sign_in, ten), (guesses, guessed) = [
         (int(a.replace("_", "")), int(b.replace("_", ""))) for a, b in limits
     ]
-    told = SETUP["addin"]
+    told = " ".join(SETUP["addin"].split())
 
     assert f"{user} requests a minute for a user ({burst} at once)" in told
-    assert f"{tenant:,} for a tenant, {sign_in} sign-ins a minute" in told
-    assert f"{guesses} tickets or states a minute that nobody gave out" in told
+    assert f"{tenant:,} for a tenant ({of_all} at once), {sign_in} sign-ins a minute" in told
+    assert (ten, "sign-ins a minute (ten at once;" in told) == (10, True)
+    assert f"{guesses} tickets or states a minute that nobody gave out ({guessed} at once)" in told
     assert f"are at most {LARGEST_BODY_BYTES // 1024} KiB" in told
     assert f"({SESSION_LIFETIME.total_seconds():.0f} seconds)" in told
     assert TICKET_LIFETIME == PARKED_LIFETIME

@@ -24,7 +24,7 @@ def test_no_host_is_listed_twice() -> None:
 
 def test_what_is_never_called_is_in_no_address_that_is_asked() -> None:
     """A name of that list may stand in an issuer, a scope or a pattern: nowhere else."""
-    in_scopes = {"graph.microsoft.com", "monitor.azure.com"}
+    in_scopes = {"graph.microsoft.com", "monitor.azure.com", "storage.azure.com"}
     in_issuers = {"accounts.google.com", "sts.windows.net"}
     in_patterns = {"apps.googleusercontent.com"}
     in_refusals = {"169.254.169.254", "168.63.129.16"}
@@ -34,6 +34,7 @@ def test_what_is_never_called_is_in_no_address_that_is_asked() -> None:
     assert uses_of(in_scopes) == {
         "https://graph.microsoft.com/User.Read",
         "https://monitor.azure.com//.default",
+        "https://storage.azure.com/.default",
     }
     assert uses_of(in_issuers) == {
         "https://accounts.google.com",

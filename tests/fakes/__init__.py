@@ -8,6 +8,7 @@ from tests.fakes.clock import NOON, FakeClock
 from tests.fakes.faults import Faults
 from tests.fakes.salesforce_flows import FakeFlow, FakeFlows, variable
 from tests.fakes.salesforce_login import CONTOSO_ORG, FABRIKAM_ORG, FakeLogin
+from tests.fakes.salesforce_sessions import FakeSessions, OpenedSession
 from tests.fakes.world import World
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "FakeFlow",
     "FakeFlows",
     "FakeLogin",
+    "FakeSessions",
     "Faults",
+    "OpenedSession",
     "World",
     "variable",
 ]

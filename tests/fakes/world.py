@@ -1,5 +1,6 @@
 """Everything outside the service, in memory, and the service wired to it."""
 
+from collections.abc import Sequence
 from copy import copy
 from functools import cached_property
 
@@ -23,9 +24,11 @@ from tests.fakes.erasure import MemoryErasure, MemorySweeper, MemoryTables
 from tests.fakes.gates import MemoryGates, MemoryLeases
 from tests.fakes.identity import FakeOnBehalfOf, FakeVerifier
 from tests.fakes.keys import LocalKeyWrapper, LocalSigner, MemorySecrets
+from tests.fakes.readiness import FakeDependencies
 from tests.fakes.runs import MemoryRunStore
 from tests.fakes.salesforce_flows import FakeFlows
 from tests.fakes.salesforce_login import CONTOSO_ORG, FakeLogin
+from tests.fakes.salesforce_sessions import FakeSessions
 from tests.fakes.sealed_values import MemorySealedValues
 from tests.fakes.stores import (
     MemoryConnectionStore,
@@ -37,6 +40,8 @@ from tests.fakes.stores import (
     MemoryUserStore,
 )
 from tests.settings import settings
+
+DEPENDENCIES = ("storage", "backups", "key_vault", "microsoft", "google", "salesforce")
 
 
 class World:
@@ -85,12 +90,18 @@ class World:
         self.signer = LocalSigner()
         self.login = FakeLogin()
         self.flows = FakeFlows(self.login)
+        self.lightning = FakeSessions(self.login)
+        self.dependencies = FakeDependencies(DEPENDENCIES)
 
     # --- the real thing, over the fakes ---
 
     @property
     def on_behalf_of(self) -> ports.OnBehalfOf | None:
         return self.entra if self.settings.entra_on_behalf_of else None
+
+    @property
+    def probes(self) -> Sequence[ports.Probe]:
+        return self.dependencies.probes
 
     @cached_property
     def sessions(self) -> SignedSessions:

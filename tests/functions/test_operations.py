@@ -20,6 +20,7 @@ async def test_health_asks_nothing_of_anybody(world: World) -> None:
             fake.faults.plan(method, RuntimeError)
 
     assert (await call(world.services, "health")).status_code == 200
+    assert world.dependencies.asked == {}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ ROUTES: Final = {
     "flow_list": ("GET", "/v1/flows", "session"),
     "flow_describe": ("GET", "/v1/flows/{flow}", "session"),
     "flow_invoke": ("POST", "/v1/flows/{flow}/runs", "session"),
+    "lightning_session": ("POST", "/v1/lightning/session", "session"),
     "run_list": ("GET", "/v1/runs", "session"),
     "run_export": ("GET", "/v1/runs/export", "admin"),
     "my_data": ("GET", "/v1/me/data", "session"),
@@ -40,6 +41,7 @@ ROUTES: Final = {
     "public_keys": ("GET", "/v1/keys", "anyone"),
     "openapi": ("GET", "/v1/openapi.json", "anyone"),
     "health": ("GET", "/v1/health", "anyone"),
+    "readiness": ("GET", "/v1/ready", "admin"),
 }
 """The contract's table of routes, for those that exist."""
 

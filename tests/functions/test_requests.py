@@ -188,7 +188,9 @@ def test_p03_the_deepest_body_that_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS.keys())
-@pytest.mark.parametrize("name", ["sso_exchange", "salesforce_complete", "flow_invoke"])
+@pytest.mark.parametrize(
+    "name", ["sso_exchange", "salesforce_complete", "flow_invoke", "lightning_session"]
+)
 async def test_p03_over_the_wire_it_is_a_400_and_never_a_crash(
     world: World, name: str, body: bytes
 ) -> None:

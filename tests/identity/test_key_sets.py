@@ -223,6 +223,7 @@ BAD_ANSWERS: Final = [
     pytest.param(answering(status=503), id="unavailable"),
     pytest.param(answering(status=500), id="server-error"),
     pytest.param(answering(status=404), id="not-found"),
+    pytest.param(answering_json({"keys": [jwk()]}, status=404), id="keys-and-not-found"),
     pytest.param(answering(status=204), id="no-content"),
     pytest.param(dropping, id="dropped"),
     pytest.param(page(), id="a-page"),

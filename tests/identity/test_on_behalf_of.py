@@ -12,6 +12,7 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import CredentialUnavailableError
 
+from functions.boundary import _headers_of
 from local import scene
 from shared.errors import (
     IdentityProviderFailedError,
@@ -91,6 +92,21 @@ async def test_a_challenge_reaches_the_caller_byte_for_byte(
     assert wanted.value.encoded_claims is not None
     assert base64.b64decode(wanted.value.encoded_claims, validate=True) == CHALLENGE.encode()
     assert wanted.value.members() == {"claims": wanted.value.encoded_claims}
+
+
+@pytest.mark.parametrize("challenge", ["x" * 6_000, "\u20ac" * 2_000], ids=["ascii", "utf-8"])
+async def test_the_longest_challenge_that_a_header_has_room_for_reaches_the_caller(
+    misbehaving: Upstream, make: Made, challenge: str
+) -> None:
+    order = {"error": "interaction_required", "claims": challenge}
+    misbehaving.answer = entra_answering(answering_json(order, status=400))
+
+    with pytest.raises(InteractionRequiredError) as wanted:
+        await make(misbehaving.network).confirm(IDENTITY, Secret("alice"))
+
+    assert base64.b64decode(wanted.value.encoded_claims or "") == challenge.encode()
+    (header,) = _headers_of(wanted.value).items()
+    assert len(": ".join(header)) <= 8_190, "what aiohttp reads of a line, and nginx passes on"
 
 
 async def test_the_user_who_met_the_challenge_is_confirmed_at_once(
@@ -222,6 +238,14 @@ GARBAGE: Final = [
     pytest.param(
         answering(b'{"error": "interaction_required", "claims": "\\ud800"}', status=400),
         id="half-a-surrogate-pair",
+    ),
+    pytest.param(
+        answering_json({"error": "interaction_required", "claims": "x" * 6_001}, status=400),
+        id="a-challenge-that-fits-in-no-header",
+    ),
+    pytest.param(
+        answering_json({"error": "interaction_required", "claims": "\u20ac" * 2_001}, status=400),
+        id="a-challenge-of-fewer-characters-that-does-not-fit-either",
     ),
     pytest.param(redirecting("https://evil.example.com/token"), id="a-redirect"),
     pytest.param(answering(b"x" * 7_000_000), id="too-much"),

@@ -211,6 +211,39 @@ def test_lightning_out_knows_its_apps(rig: Rig) -> None:
     assert rig.request("GET", LIGHTNING_OUT, headers=headers).status_code == 400
 
 
+def test_an_org_without_lightning_out_has_the_plain_bridge_alone(rig: Rig) -> None:
+    rig.put_org(org_id=scene.SALESFORCE_ORG_ID, instance_host=ORG, lightning_out=False)
+    headers = bearer(rig.connect()["access_token"])
+    form = {"lightning_out_app_id": APP_ID}
+
+    for sent in (headers, {}, bearer("no-token")):
+        answer = rig.request("POST", LIGHTNING_OUT, data=form, headers=sent)
+        assert answer.status_code == 404
+        assert [error["errorCode"] for error in answer.json()] == ["NOT_FOUND"]
+    door = front_door(rig.request("POST", SINGLE_ACCESS, headers=headers).json())
+    assert rig.request("GET", door).status_code == 200
+
+
+def test_an_org_without_lightning_out_has_no_apps(rig: Rig) -> None:
+    org = {"org_id": scene.SALESFORCE_ORG_ID, "instance_host": ORG}
+
+    refusal = rig.control_refusal(
+        "orgs", {**org, "lightning_out": False, "lightning_out_apps": [APP_ID]}
+    )
+
+    assert refusal == "an org without Lightning Out 2.0 has no lightning_out_apps"
+
+
+@pytest.mark.parametrize("url", [SINGLE_ACCESS, LIGHTNING_OUT])
+def test_the_bridge_opens_nothing_for_an_inactive_user(rig: Rig, url: str) -> None:
+    headers = bearer(rig.connect()["access_token"])
+    rig.put_org(
+        org_id=scene.SALESFORCE_ORG_ID, instance_host=ORG, users=[], inactive_users=["alice"]
+    )
+
+    assert word(rig.request("POST", url, headers=headers)) == (404, "Inactive")
+
+
 def front_door(body: Json) -> str:
     assert body.keys() == {"frontdoor_uri"}
     door = str(body["frontdoor_uri"])

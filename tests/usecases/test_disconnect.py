@@ -16,12 +16,14 @@ from shared.errors import (
     SalesforceUnavailableError,
     StorageFailedError,
 )
-from shared.model import MOST_SKEW, Caller, DataSubject, DiscardedGrant, Health
+from shared.model import MOST_SKEW, Caller, DataSubject, DiscardedGrant, Grant, Health
 from shared.usecases.disconnect import Disconnect
 from shared.usecases.org_access import OrgAccess
 from shared.usecases.revocation import Revocations
 from tests.fakes import CONTOSO_ORG, World
+from tests.fakes.salesforce_login import FakeLogin
 from tests.usecases.conftest import Told
+from tests.usecases.counting import count_calls
 
 
 @pytest.fixture
@@ -256,6 +258,31 @@ async def test_o22_what_came_of_a_spent_token_is_ended_as_well(
     assert (world.login.living(alice.user), world.outbox.rows) == (0, {})
 
 
+class ForgivingLogin(FakeLogin):
+    """Of an org that takes a spent refresh token once more, and ends nothing for it."""
+
+    async def refresh(self, grant: Grant) -> Grant:
+        spent = grant.refresh_token.reveal()
+        self._refresh[spent].refresh_token = spent
+        return await super().refresh(grant)
+
+
+async def test_o22_where_a_spent_token_serves_once_more_what_comes_of_it_is_revoked(
+    world: World,
+) -> None:
+    world.login = ForgivingLogin()
+    alice = await world.signed_in("alice")
+    await world.connect(alice)
+    ((key, row),) = world.connections.rows.items()
+    await world.login.refresh(await world.grants.open(row.place, row.sealed_grant))
+    world.connections.rows[key] = replace(row, answer_lost=True)
+
+    await world.services.disconnect(alice, CONTOSO_ORG)
+
+    assert (world.login.living(alice.user), world.outbox.rows) == (0, {})
+    assert (world.login.redemptions, world.login.revocations) == (2, 1)
+
+
 async def test_o22_a_token_that_was_never_sent_is_revoked_and_not_shown_again(
     world: World,
 ) -> None:
@@ -263,11 +290,12 @@ async def test_o22_a_token_that_was_never_sent_is_revoked_and_not_shown_again(
     await world.connect(alice)
     ((key, row),) = world.connections.rows.items()
     world.connections.rows[key] = replace(row, answer_lost=True)
+    shown = count_calls(world, "login", "refresh")
 
     await world.services.disconnect(alice, CONTOSO_ORG)
 
     assert (world.login.living(alice.user), world.outbox.rows) == (0, {})
-    assert (world.login.revocations, world.login.replays) == (1, 0)
+    assert (world.login.revocations, shown) == (1, [])
 
 
 async def test_o22_a_spent_token_that_was_shown_again_is_not_shown_a_third_time(

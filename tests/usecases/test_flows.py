@@ -13,6 +13,7 @@ from shared.errors import (
 )
 from shared.model import Caller, FlowName
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, FakeFlow, World, variable
+from tests.usecases.conftest import Told
 
 LOG = FlowName.parse("Log_Email")
 
@@ -79,6 +80,37 @@ async def test_who_has_connected_nothing_is_told_to(world: World) -> None:
         await world.services.list_flows(bob, None)
 
 
+async def test_f17_who_listed_flows_is_told_by_pseudonym_and_no_flow_is_named(
+    world: World, alice: Caller, told: Told
+) -> None:
+    await world.connect(alice, FABRIKAM_ORG)
+
+    every = await world.services.list_flows(alice, None)
+    one = await world.services.list_flows(alice, FABRIKAM_ORG)
+
+    assert told("flows_listed") == [
+        {
+            "event": "flows_listed",
+            "level": "INFO",
+            "tenant": alice.tenant,
+            "user": alice.user,
+            "count": len(listed),
+        }
+        for listed in (every, one)
+    ]
+
+
+async def test_f17_flows_that_could_not_be_listed_are_not_told_as_listed(
+    world: World, alice: Caller, told: Told
+) -> None:
+    world.flows.faults.plan("list", SalesforceUnavailableError)
+
+    with pytest.raises(SalesforceUnavailableError):
+        await world.services.list_flows(alice, CONTOSO_ORG)
+
+    assert told("flows_listed") == []
+
+
 # --- describe --------------------------------------------------------------------------------
 
 
@@ -91,9 +123,26 @@ async def test_a_flow_is_described_as_it_is_now(world: World, alice: Caller) -> 
     assert (described.label, described.inputs) == ("Changed", (variable("cc"),))
 
 
-async def test_an_unknown_flow_is_not_found(world: World, alice: Caller) -> None:
+async def test_an_unknown_flow_is_not_found(world: World, alice: Caller, told: Told) -> None:
     with pytest.raises(NotFoundError):
         await world.services.describe_flow(alice, None, FlowName.parse("No_Such_Flow"))
+
+    assert told("flow_described") == []
+
+
+async def test_f17_who_had_a_flow_described_is_told_by_pseudonym_and_the_flow_is_not_named(
+    world: World, alice: Caller, told: Told
+) -> None:
+    await world.services.describe_flow(alice, None, LOG)
+
+    assert told("flow_described") == [
+        {
+            "event": "flow_described",
+            "level": "INFO",
+            "tenant": alice.tenant,
+            "user": alice.user,
+        }
+    ]
 
 
 async def test_what_is_known_is_asked_for_once(world: World, alice: Caller) -> None:

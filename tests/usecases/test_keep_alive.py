@@ -297,14 +297,21 @@ async def test_o19_by_a_clock_a_minute_ahead_a_lease_is_not_over(
     assert (row_of(world, alice).health, world.login.revocations) == (Health.ACTIVE, 0)
 
 
-async def test_d05_what_a_deletion_has_taken_is_left_to_it(world: World, alice: Caller) -> None:
-    settle(world, alice, idle_grants="keep_alive")
+@pytest.mark.parametrize("policy", ["lapse", "keep_alive"])
+async def test_d05_what_a_deletion_has_taken_is_left_to_it(
+    world: World, alice: Caller, told: Told, policy: str
+) -> None:
+    """And is no failure: it is refreshed and lapses no more."""
+    settle(world, alice, idle_grants=policy)
     world.clock.move(days=30)
     change(world, alice, lease_holder="d-deletion", lease_until=world.clock() - MOST_SKEW)
+    before = row_of(world, alice)
 
     await timer(world)
 
+    assert row_of(world, alice) == before
     assert (world.login.redemptions, world.login.revocations) == (0, 0)
+    assert [one["failed"] for one in told("keep_alive")] == [0]
 
 
 async def test_one_org_that_fails_holds_up_no_other(

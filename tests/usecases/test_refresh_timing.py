@@ -9,12 +9,13 @@ import pytest
 
 from shared.errors import (
     DeletionInProgressError,
+    NotConnectedError,
     RefreshInProgressError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
     StorageFailedError,
 )
-from shared.model import MOST_SKEW, Access, Connection
+from shared.model import MOST_SKEW, Access, Connection, Health
 from tests.fakes import World
 from tests.fakes.stores import MemoryConnectionStore
 from tests.usecases.conftest import Told
@@ -333,6 +334,22 @@ async def test_o19_a_holder_knows_its_own_lease_again(alice: Alice) -> None:
 
     assert (access.generation, pauses) == (2, [])
     assert (alice.world.login.redemptions, alice.world.login.replays) == (1, 0)
+
+
+async def test_o16_a_holder_does_not_take_its_own_lease_for_that_of_one_who_died(
+    alice: Alice,
+) -> None:
+    """It has sent nothing yet: a grant that is over was taken back, and not lost by us."""
+    row = alice.row
+    misled = TellsOnce(alice.world.connections)
+    alice.world.login.withdraw(row.user)
+
+    with pytest.raises(NotConnectedError) as caught:
+        await replace(alice.world.refresh_grant, connections=misled)(
+            row.tenant, row.user, row.org, stale_generation=1
+        )
+
+    assert (caught.value.health, alice.row.health) == ("revoked", Health.REVOKED)
 
 
 async def test_d05_what_a_deletion_has_taken_is_left_to_it(alice: Alice) -> None:

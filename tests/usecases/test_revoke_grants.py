@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from shared.errors import SalesforceUnavailableError, StorageFailedError
-from shared.model import Caller, Deletion, DeletionScope, JournalledGrant
+from shared.model import (
+    MOST_SKEW,
+    Caller,
+    DataSubject,
+    Deletion,
+    DeletionScope,
+    JournalledGrant,
+)
 from shared.usecases.grant_journal import GrantJournal
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
 from tests.usecases.deleting import Deleting, asked_by
@@ -158,7 +165,7 @@ async def test_d05_a_broken_seal_is_told_as_not_confirmed_and_goes(
         world.outbox.rows[key] = replace(row, sealed_grant=row.sealed_grant[:-1])
     else:
         journal = GrantJournal(backups=world.backups)
-        ((entry,), _) = await journal.of_subject(None)
+        ((entry,), _) = await journal.of_subject(DataSubject(tenant=alice.tenant))
         await journal.write(replace(entry, sealed_grant=entry.sealed_grant[:-1]))
     deleting = await deletion_of(world, DeletionScope.USER)
 
@@ -245,3 +252,49 @@ async def test_d05_a_discarded_grant_whose_token_may_be_spent_is_told_as_not_con
     done = await deleting.finish()
 
     assert revocations_of(done) == {"revoked": KINDS - 1, "not_confirmed": 1}
+
+
+@pytest.mark.parametrize("tries", [1, 2], ids=["at-once", "after-a-failure"])
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param({"lease_holder": "dead"}, id="its-holder-died"),
+        pytest.param({"answer_lost": True}, id="its-answer-was-lost"),
+    ],
+)
+async def test_d05_a_connection_whose_token_may_be_spent_is_told_as_not_confirmed(
+    world: World, left: dict[str, Any], tries: int
+) -> None:
+    """The deletion's own lease, which takes the place of the dead holder's, forgets none of it."""
+    alice = await grants_everywhere(world, "alice")
+    ((key, row),) = world.connections.rows.items()
+    await world.login.refresh(await world.grants.open(row.place, row.sealed_grant))
+    lapsed = world.clock() - MOST_SKEW if "lease_holder" in left else None
+    world.connections.rows[key] = replace(row, **left, lease_until=lapsed)
+    deleting = await deletion_of(world, DeletionScope.USER)
+    for _ in range(1, tries):
+        world.login.faults.plan("revoke", SalesforceUnavailableError, times=KINDS)
+        await deleting.tick()
+        assert world.connections.rows[key].is_being_deleted
+
+    done = await deleting.finish()
+
+    assert revocations_of(done) == {"revoked": KINDS - 1, "not_confirmed": 1}
+    assert world.login.living(alice.user) == 1, "which is what the receipt says"
+
+
+async def test_d05_what_was_revoked_though_the_answer_was_lost_is_told_as_revoked(
+    world: World,
+) -> None:
+    """The lease that the deletion finds in the row is its own, and no sign of a refresh."""
+    alice = await grants_everywhere(world, "alice")
+    deleting = await deletion_of(world, DeletionScope.USER)
+    lost = SalesforceUnavailableError
+    world.login.faults.plan("revoke", lost, times=KINDS, carried_out=True)
+    await deleting.tick()
+    assert [row.is_being_deleted for row in world.connections.rows.values()] == [True]
+    assert world.login.living(alice.user) == 0
+
+    done = await deleting.finish()
+
+    assert revocations_of(done) == {"revoked": KINDS, "not_confirmed": 0}

@@ -19,6 +19,7 @@ from shared.model import (
     JournalledGrant,
     Pending,
     PendingKind,
+    TenantId,
     TenantStatus,
 )
 from shared.usecases.grant_journal import GrantJournal
@@ -49,6 +50,12 @@ async def discarded(world: World, caller: Caller) -> DiscardedGrant:
     await world.services.disconnect(caller, CONTOSO_ORG)
     (entry,) = (one for one in world.outbox.rows.values() if one.user == caller.user)
     return entry
+
+
+def given_up(told: Told) -> list[str]:
+    """Whose grants nobody tries to end any more, each of which is told once."""
+    failed = told("revocation_failed")
+    return [one["user"] for one in failed if one.get("outcome") == "given_up"]
 
 
 def org_down(world: World, failure: type[FlowRunnerError] = SalesforceUnavailableError) -> None:
@@ -134,7 +141,7 @@ async def test_one_whose_seal_is_broken_waits_for_its_key_and_the_next_one_is_re
     await timer(world, minutes=30 * 24 * 60)
 
     assert world.outbox.rows == {}
-    assert [one["outcome"] for one in told("revocation_failed") if "outcome" in one] == ["given_up"]
+    assert given_up(told) == [alice.user]
 
 
 async def test_with_the_key_away_it_stays_and_is_tried_again(world: World, alice: Caller) -> None:
@@ -293,10 +300,11 @@ async def test_one_that_goes_nowhere_for_two_days_goes_all_the_same(
     assert timedelta(hours=48) == PARKED_PATIENCE
     assert bool(world.pending.rows) is is_kept
     assert told("revocation_failed")
+    assert given_up(told) == ([] if is_kept else [alice.user])
 
 
 async def test_a_parked_grant_whose_seal_is_broken_waits_and_holds_up_no_other(
-    world: World, alice: Caller
+    world: World, alice: Caller, told: Told
 ) -> None:
     parked = Pending(
         kind=PendingKind.PARKED,
@@ -312,10 +320,23 @@ async def test_a_parked_grant_whose_seal_is_broken_waits_and_holds_up_no_other(
     await timer(world, minutes=10)
     assert world.login.living(alice.user) == 1
     assert [row.digest for row in world.pending.rows.values()] == [parked.digest]
+    assert given_up(told) == []
 
     await timer(world, minutes=48 * 60)
 
     assert world.pending.rows == {}
+    assert given_up(told) == [alice.user]
+
+
+async def test_after_two_days_it_is_tried_once_more_and_not_told_as_given_up(
+    world: World, alice: Caller, told: Told
+) -> None:
+    await world.consented(alice)
+
+    await timer(world, minutes=10 + 48 * 60)
+
+    assert (world.pending.rows, world.login.living(alice.user)) == ({}, 1)
+    assert given_up(told) == []
 
 
 @pytest.mark.parametrize(("seconds", "is_revoked"), [(-1, False), (0, True)], ids=["t-1s", "t"])
@@ -494,7 +515,7 @@ async def test_one_that_can_be_neither_revoked_nor_put_into_the_outbox_stays(
 
 
 async def test_one_whose_seal_is_broken_is_forgotten_after_two_days(
-    world: World, alice: Caller
+    world: World, alice: Caller, told: Told
 ) -> None:
     """Its key may be mended; but kept, it would be an alarm every five minutes, for ever."""
     entry = await journal_of(world, alice, connected=False)
@@ -503,9 +524,11 @@ async def test_one_whose_seal_is_broken_is_forgotten_after_two_days(
 
     await timer(world, minutes=48 * 60 - 1)
     assert len(world.backups.files) == 1
+    assert given_up(told) == []
     await timer(world, minutes=1)
 
     assert world.backups.files == {}
+    assert given_up(told) == [alice.user]
 
 
 async def test_one_entry_that_fails_holds_up_no_other(
@@ -569,3 +592,116 @@ async def test_d12_a_connection_that_cannot_be_read_keeps_no_parked_grant_for_ev
     await timer(world, minutes=10)
 
     assert (world.pending.rows, world.login.living(alice.user)) == ({}, 1)
+
+
+# --- a run has an end ----------------------------------------------------------------------------
+
+
+def slow(world: World, fake: str, method: str, seconds: float) -> list[float]:
+    """Each call of it takes so long from now on; and when each was made, in seconds from now."""
+    begun, calls = world.clock.monotonic(), []
+
+    async def call() -> None:
+        calls.append(world.clock.monotonic() - begun)
+        world.clock.move(seconds=seconds)
+
+    for _ in range(1_000):
+        getattr(world, fake).faults.meanwhile(method, call)
+    return calls
+
+
+async def slow_run(world: World) -> None:
+    """As `timer`, by the fake clock."""
+    services = world.another_instance().services
+    await replace(services.work_off_revocations, monotonic=world.clock.monotonic)()
+
+
+def broken_files(world: World, caller: Caller, count: int) -> None:
+    for number in range(count):
+        world.backups.files[f"journal/{caller.tenant}/{caller.user}/{number:03}.json"] = b"{"
+
+
+def other_tenants(world: World, caller: Caller, count: int) -> list[TenantId]:
+    """Tenants that are read before the caller's, where they are read in order."""
+    own = world.tenants.rows.pop(caller.tenant)
+    made = [TenantId.parse(f"ms-00000000-0000-0000-0000-{n:012}") for n in range(count)]
+    world.tenants.rows |= {tenant: replace(own, id=tenant) for tenant in made}
+    world.tenants.rows[caller.tenant] = own
+    return made
+
+
+async def test_journal_reading_and_revoking_each_have_a_share_of_the_run_which_ends_in_time(
+    world: World, alice: Caller
+) -> None:
+    entry = await discarded(world, alice)
+    broken_files(world, alice, 50)
+    for tenant in other_tenants(world, alice, 50):
+        for number in range(5):
+            world.outbox.keep(replace(entry, tenant=tenant, id=f"{number:016}"))
+    world.clock.move(minutes=5)
+    begun = world.clock.monotonic()
+    journal = slow(world, "backups", "get", 5)
+    reading = slow(world, "tenants", "load", 5)
+    due = slow(world, "outbox", "replace", 5)
+
+    await slow_run(world)
+
+    for calls, until in ((journal, 45), (reading, 105), (due, 180)):
+        assert until - 10 < max(calls) < until + 4 * 5, "four are under way at the end"
+    assert world.clock.monotonic() - begun <= 180 + 4 * 5
+
+
+async def test_what_comes_after_the_journal_has_its_time_though_nothing_is_in_the_journal(
+    world: World, alice: Caller
+) -> None:
+    other_tenants(world, alice, 50)
+    reading = slow(world, "tenants", "load", 5)
+
+    await slow_run(world)
+
+    assert 95 < max(reading) < 105 + 4 * 5
+
+
+async def test_no_tenant_is_always_read_too_late(world: World, alice: Caller) -> None:
+    await discarded(world, alice)
+    other_tenants(world, alice, 20)
+    world.clock.move(minutes=5)
+    slow(world, "tenants", "load", 30)
+
+    for _ in range(100):
+        await slow_run(world)
+        if not world.outbox.rows:
+            break
+
+    assert (world.outbox.rows, world.login.living(alice.user)) == ({}, 0)
+
+
+async def test_no_entry_of_the_journal_is_always_read_too_late(world: World, alice: Caller) -> None:
+    entry = await journal_of(world, alice, connected=False)
+    broken_files(world, alice, 20)
+    world.clock.move(minutes=5)
+    slow(world, "backups", "get", 30)
+    name = next(name for name in world.backups.files if entry.org.lower() in name)
+
+    for _ in range(100):
+        await slow_run(world)
+        if name not in world.backups.files:
+            break
+
+    assert name not in world.backups.files
+    assert world.login.living(alice.user) == 0
+
+
+async def test_an_entry_that_the_store_does_not_give_holds_up_no_other(
+    world: World, alice: Caller, told: Told
+) -> None:
+    mallory = await world.signed_in("mallory")
+    await world.connect(mallory)
+    for caller in (alice, mallory):
+        await journal_of(world, caller, connected=False)
+    world.backups.faults.plan("get", StorageFailedError)
+
+    await timer(world, minutes=5)
+
+    assert len(world.backups.files) == 1
+    assert [one["step"] for one in told("dependency_failed")] == ["journal"]

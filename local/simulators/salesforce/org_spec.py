@@ -36,9 +36,12 @@ def read_org(fields: Fields) -> Org:
         rotation=fields.flag("rotation", default=True),
         query_batch=fields.whole("query_batch", default=2000),
         api_limit=fields.whole("api_limit", default=1_000_000),
+        lightning_out=fields.flag("lightning_out", default=True),
         lightning_out_apps=None if apps is None else frozenset(apps),
     )
     fields.done()
+    if apps is not None and not org.lightning_out:
+        raise ValueError("an org without Lightning Out 2.0 has no lightning_out_apps")
     return org
 
 

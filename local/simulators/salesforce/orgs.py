@@ -72,7 +72,8 @@ class Flow:
 @dataclass(kw_only=True)
 class Org:
     """One customer's org. `rotation` is the app's refresh-token policy there; `query_batch` the
-    most records in one answer of the query call; `api_limit` the REST calls of a day."""
+    most records in one answer of the query call; `api_limit` the REST calls of a day;
+    `lightning_out` whether its release has Lightning Out 2.0."""
 
     org_id: str
     instance_host: str
@@ -81,6 +82,7 @@ class Org:
     rotation: bool = True
     query_batch: int = 2000
     api_limit: int = 1_000_000
+    lightning_out: bool = True
     lightning_out_apps: frozenset[str] | None = None  # None: any id of the right form
     runs: int = 0
     _usage: int = 0

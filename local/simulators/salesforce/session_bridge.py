@@ -12,7 +12,7 @@ from aiohttp import web
 
 from local.simulators.salesforce.answers import json_answer
 from local.simulators.salesforce.call import Call
-from local.simulators.salesforce.errors import IdentityError, OAuthError, PageError
+from local.simulators.salesforce.errors import IdentityError, OAuthError, PageError, not_found
 from local.simulators.salesforce.orgs import Org
 from local.simulators.salesforce.pages import front_door_page
 from local.simulators.salesforce.sessions import Session, identity_session
@@ -37,6 +37,9 @@ class SessionBridge:
         return self._front_door(session, "/" + start.lstrip("/"))
 
     async def lightning_out(self, call: Call) -> web.Response:
+        """An org of a release before Lightning Out 2.0 knows no such path, whoever asks."""
+        if call.org is not None and not call.org.lightning_out:
+            raise not_found()
         if call.method != "POST":
             raise OAuthError("invalid_request", "must use HTTP POST")
         session = self._session(call)
@@ -58,6 +61,8 @@ class SessionBridge:
     def _session(self, call: Call) -> Session:
         _own_domain(call)
         session = identity_session(self._state, call, in_form=True)
+        if not session.user.active:
+            raise IdentityError("Inactive", 404)
         if "web" not in session.access.grant.scopes:
             raise IdentityError("Invalid_Scope")
         return session
