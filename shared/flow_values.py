@@ -28,7 +28,9 @@ TEXT_TYPES: Final = frozenset(
         "URL",
     }
 )
-_WHOLE_NUMBERS: Final = frozenset({"INTEGER", "INT", "LONG"})
+_IDS: Final = frozenset({"ID", "REFERENCE"})
+_WHOLE_NUMBERS: Final[Mapping[str, int]] = {"INTEGER": 2**31, "INT": 2**31, "LONG": 2**63}
+"""Each with its bound: an Integer of Apex has 32 bits, a Long 64."""
 _NUMBERS: Final = frozenset({"DOUBLE", "DECIMAL", "CURRENCY", "PERCENT"})
 _RECORDS: Final = frozenset({"SOBJECT", "APEX"})
 
@@ -36,6 +38,7 @@ MOST_INPUTS: Final = 64
 LARGEST_INPUT_BYTES: Final = 32 * 1024
 _MOST_ITEMS: Final = 2_000
 _LARGEST_WHOLE: Final = 2**63
+_ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?", re.ASCII)
 _DATETIME: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -83,10 +86,12 @@ def _fitting_one(value: Json, variable: FlowVariable) -> Json:
 
 def _check_for(kind: str) -> Callable[[Json], bool]:
     """The rule for a type. One that Salesforce adds later takes any text, number or truth."""
+    if kind in _IDS:
+        return lambda value: isinstance(value, str) and bool(_ID.fullmatch(value))
     if kind in TEXT_TYPES:
         return lambda value: isinstance(value, str)
     if kind in _WHOLE_NUMBERS:
-        return _is_whole
+        return lambda value: _is_whole(value, _WHOLE_NUMBERS[kind])
     if kind in _NUMBERS:
         return _is_number
     rules: Mapping[str, Callable[[Json], bool]] = {
@@ -98,9 +103,8 @@ def _check_for(kind: str) -> Callable[[Json], bool]:
     return rules.get(kind, lambda value: isinstance(value, (str, bool)) or _is_number(value))
 
 
-def _is_whole(value: Json) -> bool:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return is_number and -_LARGEST_WHOLE <= value < _LARGEST_WHOLE  # type: ignore[operator]
+def _is_whole(value: Json, bound: int = _LARGEST_WHOLE) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -bound <= value < bound
 
 
 def _is_number(value: Json) -> bool:

@@ -53,6 +53,10 @@ class DescribeFlow:
         )
         return replace(description, input_aliases=await self._aliases(caller.tenant, flow))
 
+    def remembers(self, caller: Caller, org: OrgId, flow: FlowName) -> bool:
+        """Whether `known` would answer without asking the org."""
+        return self._known.peek((caller.tenant, caller.user, org, flow)) is not None
+
     def forget(self, caller: Caller, org: OrgId, flow: FlowName) -> None:
         """The org did not agree with the description: read it again."""
         self._known.forget((caller.tenant, caller.user, org, flow))

@@ -98,10 +98,13 @@ class InvokeFlow:
     async def _inputs(self, caller: Caller, org: OrgId, asked: Invocation) -> Mapping[str, Json]:
         """What goes out. If it does not fit what this instance remembers of the Flow, the Flow may
         have changed since, and the caller have been shown it as it is: so it is read once more."""
+        is_remembered = self.describe.remembers(caller, org, asked.flow)
         flow = await self.describe.known(caller, org, asked.flow)
         try:
             return _inputs_for(flow, asked)
         except InvalidRequestError:
+            if not is_remembered:
+                raise
             self.describe.forget(caller, org, asked.flow)
         return _inputs_for(await self.describe.known(caller, org, asked.flow), asked)
 

@@ -309,7 +309,7 @@ async def test_p12_the_same_key_for_another_request_is_refused(
     await invoked(world, connected, {"email": MAIL}, key="k")
     others: list[dict[str, Any]] = [
         {"email": {**MAIL, "subject": "another"}},
-        {"email": MAIL, "inputs": {"recordId": "x"}},
+        {"email": MAIL, "inputs": {"recordId": "001000000000001"}},
         {},
     ]
     for body in others:

@@ -61,7 +61,7 @@ async def test_p11_the_same_request_32_times_at_once_runs_once(world: World, ali
             invocation(key=KEY, email={"subject": "a", "source": "gmail"}), id="one-field-more"
         ),
         pytest.param(
-            invocation(key=KEY, email={"subject": "a"}, inputs={"recordId": "001"}),
+            invocation(key=KEY, email={"subject": "a"}, inputs={"recordId": "001000000000001"}),
             id="another-input",
         ),
         pytest.param(
