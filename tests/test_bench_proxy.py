@@ -116,6 +116,15 @@ def test_each_peer_has_a_row_with_the_services_ratio_to_it() -> None:
     ]
 
 
+def test_a_peer_whose_cpu_is_too_little_to_be_told_has_no_ratio() -> None:
+    cell = AT_LEAST.cell
+    rounds = {(cell, "service"): rounds_of(50), (cell, "nginx"): [round_of(200, cpu_seconds=0.0)]}
+
+    (nginx,) = [line for line in table(rounds, cell, ["nginx"]).splitlines() if "nginx" in line]
+
+    assert [part.strip() for part in nginx.split("|")[5:-1]] == ["0.00", "0.25", "1.00", ""]
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "expected"),
     [

@@ -71,11 +71,13 @@ def test_P13_proxies_and_a_netrc_of_the_environment_change_nothing_of_what_reach
         caller.expire_access()  # so that the token endpoint is asked as well
         there = caller.at(worker)
         there.sign_in_with_microsoft(there.tid, there.oid)
+        before = len(caller.control("/_sim/salesforce/ledger")["requests"])
         answered = there.invoke("Log_Email", email={"subject": "x"})
-        reached = caller.news()
+        reached = caller.control("/_sim/salesforce/ledger")["requests"][before:]
 
     assert told(answered) == (200, "")
     assert [one["status"] for one in reached if is_invocation(one)] == [200]
+    assert [one["status"] for one in reached if one["path"].endswith("/token")] == [200]
     shown = {one["header_values"].get("Authorization", "Bearer 00D, or none") for one in reached}
     assert {one[:10] for one in shown} == {"Bearer 00D"}
     assert trap.knocks == 0

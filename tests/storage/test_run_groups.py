@@ -26,7 +26,7 @@ class NoToken:
     """A credential that is not asked here."""
 
     async def get_token(self, *_: str, **__: object) -> AccessToken:
-        raise NotImplementedError
+        raise AssertionError("no token is needed here")
 
     async def close(self) -> None: ...
 
@@ -67,7 +67,7 @@ class FakeTables(Tables):
 
 
 def _unused() -> Any:  # noqa: ANN401 - never called
-    raise NotImplementedError
+    raise AssertionError("nothing is sent from here")
 
 
 @pytest.fixture
