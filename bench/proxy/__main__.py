@@ -17,10 +17,13 @@ from bench.proxy.ajax_proxy import NpmError
 from bench.proxy.field import Field, field
 from bench.proxy.figures import Cell, Round, Rounds
 from bench.proxy.load import WrongAnswerError, run_round
+from bench.proxy.peers import Peer
 from bench.proxy.places import UPSTREAMS
 from bench.proxy.processes import on
 from bench.proxy.profile import profiled
 from bench.proxy.report import AIMS, table, table_of_aims, verdicts
+from local.readiness import NotReadyError
+from local.stack import StackError
 
 CONNECTIONS = (1, 16, 64)
 CELLS: tuple[Cell, ...] = tuple(
@@ -51,22 +54,21 @@ def measure(on_field: Field, plan: Plan) -> Rounds:
     for number in range(plan.rounds):
         turn = number % len(peers)
         for cell in CELLS:
-            upstream, connections = cell
             for peer in (*peers[turn:], *peers[:turn]):
-                try:
-                    window = asyncio.run(
-                        run_round(
-                            peer.target(upstream, connections),
-                            connections,
-                            plan.seconds_of(cell),
-                            peer.cpu_seconds,
-                        )
-                    )
-                except (WrongAnswerError, OSError, TimeoutError) as exc:
-                    raise WrongAnswerError(f"{peer.name}: {exc!r}") from exc
-                rounds.setdefault((cell, peer.name), []).append(Round.of(window))
+                measured = _measured(peer, cell, plan.seconds_of(cell))
+                rounds.setdefault((cell, peer.name), []).append(measured)
         print(f"round {number + 1} of {plan.rounds}", file=sys.stderr, flush=True)
     return rounds
+
+
+def _measured(peer: Peer, cell: Cell, seconds: float) -> Round:
+    upstream, connections = cell
+    target = peer.target(upstream, connections)
+    try:
+        window = asyncio.run(run_round(target, connections, seconds, peer.cpu_seconds))
+    except (WrongAnswerError, OSError, TimeoutError) as exc:
+        raise WrongAnswerError(f"{peer.name}: {exc!r}") from exc
+    return Round.of(window)
 
 
 def report(rounds: Rounds, peers: Sequence[str], missing: Sequence[str]) -> bool:
@@ -93,12 +95,13 @@ def main() -> int:
         if chosen.profile:
             print(profiled(folder))
             return 0
-        plan = Plan(rounds=chosen.rounds, seconds=1.0, seconds_elsewhere=0.6)
+        whole = Plan(rounds=chosen.rounds, seconds=1.0, seconds_elsewhere=0.6)
+        plan = QUICK if chosen.quick else whole
         began = perf_counter()
         try:
             with field(max(CONNECTIONS), folder) as ready, on(ready.cores.others):
-                rounds = measure(ready, QUICK if chosen.quick else plan)
-        except (WrongAnswerError, NpmError) as exc:
+                rounds = measure(ready, plan)
+        except (WrongAnswerError, NpmError, StackError, NotReadyError) as exc:
             print(exc, file=sys.stderr)
             return 1
     if chosen.markdown:

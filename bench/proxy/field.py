@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bench.proxy import ajax_proxy, nginx, quickstart_store
 from bench.proxy.peers import IN_THE_HOST, LISTENING, OURS, OURS_ON_AZURITE, Peer, Peers
 from bench.proxy.people import People
 from bench.proxy.places import ORGS, VARIABLE, Places
-from bench.proxy.processes import Cores, on, python, start
+from bench.proxy.processes import Cores, Server, on, python, start
 from local.ports import Ports
 from local.readiness import wait_for
-from local.stack import Stack
+from local.stack import Stack, StackError
 
-_READY_SECONDS = 30.0
+_READY_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def field(users: int, folder: Path, *, profile: Path | None = None) -> Iterator[
                 else:
                     found, missing = _all(peers, people, places, folder)
             servers += [peer.server for peer in found if peer.server]
-            _wait(places, found)
+            _wait(places, found, servers)
             yield Field(peers=tuple(found), missing=tuple(missing), cores=cores)
         finally:
             for server in reversed(servers):
@@ -87,12 +88,19 @@ def _all(
     return [peer for peer in found if peer], [] if through_nginx else [nginx.MISSING]
 
 
-def _wait(places: Places, peers: list[Peer]) -> None:
-    """Raises NotReadyError."""
+def _wait(places: Places, peers: list[Peer], servers: list[Server]) -> None:
+    """Raises NotReadyError; StackError, with the end of its log, where one has ended instead."""
+
+    def check() -> None:
+        for server in servers:
+            if server.exit_code() is not None:
+                raise StackError(f"{server.name} has ended:\n{server.last_lines()}")
+
     deadline = time.monotonic() + _READY_SECONDS
     tls = ssl.create_default_context(cafile=str(places.info().authority))
     for port in places.pins.values():
-        wait_for(f"https://127.0.0.1:{port}/", deadline=deadline, tls=tls)
+        wait_for(f"https://127.0.0.1:{port}/", deadline=deadline, tls=tls, check=check)
     for peer in peers:
         if peer.server:
-            wait_for(f"http://127.0.0.1:{places.ports[peer.name]}/", deadline=deadline)
+            url = f"http://127.0.0.1:{places.ports[peer.name]}/"
+            wait_for(url, deadline=deadline, check=check)

@@ -64,8 +64,15 @@ def _row(peer: str, theirs: Sequence[Round], ours: Sequence[Round]) -> list[str]
         *figures,
         f"{median(ours, 'rate') / median(theirs, 'rate'):.2f}",
         f"{median(ours, 'p50') / median(theirs, 'p50'):.2f}",
-        f"{cpu_of_all(ours) / cpu_of_all(theirs):.2f}" if has_server else "",
+        _ratio_of_cpu(ours, theirs) if has_server else "",
     ]
+
+
+def _ratio_of_cpu(ours: Sequence[Round], theirs: Sequence[Round]) -> str:
+    """Nothing where theirs is too little to be told: a few requests within some hundredths of a
+    second."""
+    spent = cpu_of_all(theirs)
+    return f"{cpu_of_all(ours) / spent:.2f}" if spent else ""
 
 
 def verdicts(rounds: Rounds) -> list[Verdict]:
