@@ -1,11 +1,11 @@
 """Where HTTP ends: the one place that turns a failure into a status, and dresses every answer."""
 
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 import azure.functions as func
 
@@ -97,7 +97,7 @@ def guarded(services: "Services") -> Callable[[Handler], Handler]:
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
         async def wrapper(req: func.HttpRequest) -> func.HttpResponse:
-            incident = uuid4().hex
+            incident = secrets.token_hex(16)
             try:
                 response = await handler(req)
             except errors.FlowRunnerError as exc:

@@ -18,9 +18,7 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - 
     """
     text = data.decode("utf-8")
     _check_depth(text, max_depth)
-    return json.loads(
-        text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite
-    )
+    return _DECODER.decode(text)
 
 
 def _check_depth(text: str, max_depth: int) -> None:
@@ -61,3 +59,8 @@ def _finite(text: str) -> float:
 def _no_constant(_: str) -> NoReturn:
     """NaN, Infinity and -Infinity are no JSON, though Python's parser takes them."""
     raise ValueError
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite
+)

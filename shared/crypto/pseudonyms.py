@@ -20,6 +20,7 @@ _CACHE_SECONDS: Final = 600.0
 _ROW_SECONDS: Final = 5.0
 _CACHE_SIZE: Final = 1_000
 _DIGEST_CHARACTERS: Final = 26  # 130 bits
+_DIGEST_BYTES: Final = 20  # of which base32 makes 32 characters
 
 
 def pseudonym_key_place(tenant: TenantId) -> Place:
@@ -65,7 +66,7 @@ class KeyedPseudonyms:
         key = await self._keys.get((tenant, sealed), lambda: self._vault.open(place, sealed))
         encoded = (part.encode() if isinstance(part, str) else part for part in parts)
         message = b"".join(struct.pack(">I", len(part)) + part for part in encoded)
-        return base32(hmac.digest(key, message, sha256))[:_DIGEST_CHARACTERS]
+        return base32(hmac.digest(key, message, sha256)[:_DIGEST_BYTES])[:_DIGEST_CHARACTERS]
 
     async def _sealed_key(self, tenant: TenantId) -> bytes:
         row = await self._tenants.load(tenant)

@@ -39,6 +39,7 @@ INVOKE_SECONDS: Final = 180.0
 
 _LIMIT_SECONDS: Final = 60
 _MAX_DEPTH: Final = 64
+_ENCODER: Final = json.JSONEncoder(allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ class SalesforceRest:
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = json.dumps(body, allow_nan=False).encode()
+            data = _ENCODER.encode(body).encode()
         try:
             async with self._network.session().request(
                 method,

@@ -47,6 +47,8 @@ class AppInsightsSink:
     because the SDK's alternative is a world-readable file (its lines are in the log, too).
     """
 
+    alarms_only: Final = False
+
     def __init__(
         self,
         connection: str,

@@ -32,6 +32,8 @@ class SentrySink:
     `session_factory` is the one way out (`Network.requests_session`); called at the first alarm.
     """
 
+    alarms_only: Final = True
+
     def __init__(
         self,
         dsn: str,

@@ -25,6 +25,11 @@ more than all the rest of telling it. So it sleeps a little after each batch."""
 class Sink(Protocol):
     """Where events go. Called from one thread only, which may wait; may raise, and loses then."""
 
+    @property
+    def alarms_only(self) -> bool:
+        """Whether all other events stay away from it."""
+        ...
+
     def emit(self, event: Mapping[str, Value], error: SanitizedError | None) -> None:
         """`event` holds `event` (its name), `severity`, and fields that have been checked."""
         ...
@@ -82,6 +87,8 @@ class Forwarder:
 
     def put(self, event: Mapping[str, Value], error: SanitizedError | None) -> None:
         """Hand over, at once. A full queue loses the event, and counts it."""
+        if self._sink.alarms_only and event["severity"] != "error":
+            return
         try:
             self._queue.put_nowait(_Message(event, error))
         except queue.Full:
@@ -147,9 +154,11 @@ class Forwarder:
 
     def _tell_losses(self, *, at_last: bool = False) -> None:
         """Counted as told when the sink took it: what it could not take is told later."""
-        lost, now = sum(losses().values()), monotonic()
-        is_due = at_last or now >= self._losses_told_at + self._tell_losses_seconds
-        if lost == self._losses_told or not is_due:
+        now = monotonic()
+        if not at_last and now < self._losses_told_at + self._tell_losses_seconds:
+            return
+        lost = sum(losses().values())
+        if lost == self._losses_told:
             return
         number = lost - self._losses_told
         self._losses_told_at = now

@@ -51,7 +51,8 @@ class DescribeFlow:
             (caller.tenant, caller.user, org, flow),
             lambda: self.access.call(caller, org, lambda access: self.flows.describe(access, flow)),
         )
-        return replace(description, input_aliases=await self._aliases(caller.tenant, flow))
+        aliases = await self._aliases(caller.tenant, flow)
+        return replace(description, input_aliases=aliases) if aliases else description
 
     def remembers(self, caller: Caller, org: OrgId, flow: FlowName) -> bool:
         """Whether `known` would answer without asking the org."""

@@ -64,6 +64,8 @@ NUMBERS = [name for name, rule in RULES.items() if rule.shape is None]
 class Kept:
     """A sink that remembers."""
 
+    alarms_only = False
+
     def __init__(self) -> None:
         self.events: list[tuple[Mapping[str, Value], SanitizedError | None]] = []
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from threading import Event, get_ident
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -16,7 +16,8 @@ from shared.telemetry.sinks import CAPACITY, Forwarder, Sink
 class Held:
     """A sink that stands still until it is released, and raises where it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, alarms_only: bool = False) -> None:
+        self.alarms_only = alarms_only
         self.release = Event()
         self.names: list[Value] = []
         self.counts: list[Value] = []
@@ -168,3 +169,32 @@ def test_losses_that_the_sink_could_not_take_are_told_later(held: Held) -> None:
     forwarder.put({"event": "started"}, None)
     assert forwarder.close(5)
     assert held.counts == [5]  # the refused one was an event, too
+
+
+def test_who_wants_alarms_alone_is_not_woken_for_anything_else() -> None:
+    held = Held(alarms_only=True)
+    held.release.set()
+    forwarder = Forwarder(held)
+    for severity in ("info", "warning"):
+        forwarder.put({"event": "started", "severity": severity}, None)
+    assert forwarder.close(5)
+    assert (held.names, held.threads) == ([], set())
+
+    forwarder = Forwarder(held)
+    forwarder.put({"event": "crashed", "severity": "error"}, None)
+    assert forwarder.close(5)
+    assert held.names == ["crashed"]
+
+
+def test_what_follows_within_a_moment_is_sent_as_well(held: Held) -> None:
+    """The thread sleeps between batches; closing wakes it."""
+    held.release.set()
+    forwarder = Forwarder(held)
+    for number in range(50):
+        forwarder.put({"event": f"started_{number}", "severity": "info"}, None)
+        if number == 25:
+            sleep(0.01)
+    began = monotonic()
+    assert forwarder.close(5)
+    assert monotonic() - began < 2
+    assert held.names == [f"started_{number}" for number in range(50)]
