@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from bench.proxy import ajax_proxy, nginx, quickstart_store
-from bench.proxy.peers import IN_THE_HOST, LISTENING, OURS, OURS_ON_AZURITE, Peer, Peers
+from bench.proxy.peers import (
+    IN_THE_HOST,
+    LISTENING,
+    NGINX,
+    OURS,
+    OURS_ON_AZURITE,
+    Peer,
+    Peers,
+)
 from bench.proxy.people import People
 from bench.proxy.places import ORGS, VARIABLE, Places
 from bench.proxy.processes import Cores, Server, on, python, start
@@ -74,18 +82,25 @@ def _all(
     """In the order in which each round asks them; and what is missing."""
     ajax_proxy.install()
     sessions = quickstart_store.prepare(places.info(), people.names, folder / "quickstart.json")
-    through_nginx = peers.nginx()
-    found = [
-        peers.direct(),
-        peers.bare(),
-        through_nginx,
-        peers.service(OURS),
-        peers.service(OURS_ON_AZURITE),
-        peers.quickstart(sessions),
-        peers.ajax_proxy(),
-        peers.empty_function(),
-    ]
-    return [peer for peer in found if peer], [] if through_nginx else [nginx.MISSING]
+    ways = (
+        peers.direct,
+        peers.bare,
+        peers.nginx,
+        lambda: peers.service(OURS),
+        lambda: peers.service(OURS_ON_AZURITE),
+        lambda: peers.quickstart(sessions),
+        peers.ajax_proxy,
+        peers.empty_function,
+    )
+    # One after the other: those in the local host write their certificates to the same file.
+    found: list[Peer] = []
+    for way in ways:
+        peer = way()
+        if peer is not None:
+            found.append(peer)
+            _wait(places, [peer], [peer.server] if peer.server else [])
+    has_nginx = any(peer.name == NGINX for peer in found)
+    return found, [] if has_nginx else [nginx.MISSING]
 
 
 def _wait(places: Places, peers: list[Peer], servers: list[Server]) -> None:

@@ -1,4 +1,8 @@
-"""`python -m bench.proxy.serve NAME MODULE`: an app in the local host, as `make run` serves one."""
+"""`python -m bench.proxy.serve NAME MODULE`: an app in the local host, as `make run` serves one.
+
+But for HTTP's parser, which is in C as that of the other peers: `make run` has one in Python, which
+would cost more than most of what is compared here.
+"""
 
 import argparse
 import asyncio
@@ -28,7 +32,7 @@ def main() -> None:
     )
     if chosen.profile is not None:
         _sample_when_told(chosen.profile)
-    asyncio.run(run_service(info, chosen.module, with_timers=False))
+    asyncio.run(run_service(info, chosen.module, with_timers=False, parser="httptools"))
 
 
 def _sample_when_told(file: Path) -> None:
