@@ -27,7 +27,7 @@ demo: bootstrap  ## walk the whole journey through HTTP, and say whether it work
 	@exec $(PYTHON) -m local demo
 
 test: bootstrap  ## everything that needs no browser
-	$(PYTHON) -m pytest -m "not browser"
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not browser"
 
 test-browser: bootstrap  ## the journey in Chromium, against the demo sidebar
 	@$(PYTHON) -m local.chromium
