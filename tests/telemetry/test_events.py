@@ -174,7 +174,11 @@ def test_what_is_no_plain_number_is_left_out(
     assert lost("wrong_type") == 1
 
 
-@pytest.mark.parametrize("value", [1, True, None, b"internal", ["internal"], object()], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [1, True, None, b"internal", ["internal"], pytest.param(object(), id="an object")],
+    ids=repr,
+)
 def test_what_is_no_text_is_left_out_of_a_text_field(
     value: object, lines: Lines, lost: Callable[[Loss], int]
 ) -> None:
