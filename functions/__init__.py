@@ -1,7 +1,8 @@
 """Every function of the service, in the order in which a user meets them.
 
 The host imports all of them before it answers anything. So they import what they need of `shared`,
-its errors aside, when they are first called: a cold start pays for the function that was asked.
+but for its errors, secrets, JSON and telemetry, when they are first called: a cold start pays for
+the function that was asked.
 """
 
 from typing import TYPE_CHECKING

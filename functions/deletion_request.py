@@ -1,6 +1,6 @@
 """Being forgotten: request, confirm, status, receipt."""
 
-# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see functions/__init__.py
 
 from datetime import timedelta
 from http import HTTPStatus

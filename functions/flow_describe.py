@@ -1,6 +1,6 @@
 """The Flows that the caller can run, and what one of them takes, gives, and would receive."""
 
-# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see functions/__init__.py
 
 from typing import TYPE_CHECKING
 

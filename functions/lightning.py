@@ -1,6 +1,6 @@
 """Screen Flows run in Salesforce's own frame: the address that opens it, once."""
 
-# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see functions/__init__.py
 
 from typing import TYPE_CHECKING, Final
 

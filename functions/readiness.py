@@ -1,6 +1,6 @@
 """Whether what the service depends on can be reached; health, for anybody, says less."""
 
-# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see functions/__init__.py
 
 from typing import TYPE_CHECKING
 

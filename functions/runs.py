@@ -1,6 +1,6 @@
 """The history of runs: which Flow, by whom, when, and how it ended."""
 
-# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see functions/__init__.py
 
 import re
 from collections.abc import Mapping

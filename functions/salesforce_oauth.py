@@ -1,6 +1,6 @@
 """Connecting a user's own Salesforce org: begin, start, come back, complete, list, disconnect."""
 
-# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see functions/__init__.py
 
 from collections.abc import Sequence
 from http import HTTPStatus

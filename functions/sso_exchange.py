@@ -1,6 +1,6 @@
 """Sign in with a Microsoft or Google token, and sign out."""
 
-# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see functions/__init__.py
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final

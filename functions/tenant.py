@@ -1,6 +1,6 @@
 """The settings of the caller's tenant, and what is held about the caller."""
 
-# ruff: noqa: PLC0415 - imported when it is asked for: see functions/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see functions/__init__.py
 
 import re
 from typing import TYPE_CHECKING, Final

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared.errors import InvalidRequestError, Json
-from shared.flow_values import TEXT_TYPES, is_datetime
+from shared.flow_values import IDS, TEXT_TYPES, is_datetime
 from shared.model import FlowDescription, FlowVariable
 
 type FieldKind = Literal["text", "texts", "time"]
@@ -64,8 +64,9 @@ def field_for(variable: FlowVariable, aliases: Mapping[str, str] = _NO_ALIASES) 
     field = next(published, None) or next(added, None)
     if field is None or field not in VOCABULARY:
         return None
+    takes_text = variable.type in TEXT_TYPES - IDS  # nothing of a mail is a record's id
     takes_time = VOCABULARY[field].kind == "time" and variable.type == "DATETIME"
-    return field if variable.type in TEXT_TYPES or takes_time else None
+    return field if takes_text or takes_time else None
 
 
 def could_be_one_input(name: str, other: str) -> bool:

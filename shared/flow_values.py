@@ -28,8 +28,9 @@ TEXT_TYPES: Final = frozenset(
         "URL",
     }
 )
-_IDS: Final = frozenset({"ID", "REFERENCE"})
-_WHOLE_NUMBERS: Final[Mapping[str, int]] = {"INTEGER": 2**31, "INT": 2**31, "LONG": 2**63}
+_LARGEST_WHOLE: Final = 2**63
+IDS: Final = frozenset({"ID", "REFERENCE"})
+_WHOLE_NUMBERS: Final[Mapping[str, int]] = {"INTEGER": 2**31, "INT": 2**31, "LONG": _LARGEST_WHOLE}
 """Each with its bound: an Integer of Apex has 32 bits, a Long 64."""
 _NUMBERS: Final = frozenset({"DOUBLE", "DECIMAL", "CURRENCY", "PERCENT"})
 _RECORDS: Final = frozenset({"SOBJECT", "APEX"})
@@ -37,7 +38,6 @@ _RECORDS: Final = frozenset({"SOBJECT", "APEX"})
 MOST_INPUTS: Final = 64
 LARGEST_INPUT_BYTES: Final = 32 * 1024
 _MOST_ITEMS: Final = 2_000
-_LARGEST_WHOLE: Final = 2**63
 _ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?", re.ASCII)
 _DATETIME: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII
@@ -86,7 +86,7 @@ def _fitting_one(value: Json, variable: FlowVariable) -> Json:
 
 def _check_for(kind: str) -> Callable[[Json], bool]:
     """The rule for a type. One that Salesforce adds later takes any text, number or truth."""
-    if kind in _IDS:
+    if kind in IDS:
         return lambda value: isinstance(value, str) and bool(_ID.fullmatch(value))
     if kind in TEXT_TYPES:
         return lambda value: isinstance(value, str)

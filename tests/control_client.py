@@ -23,6 +23,10 @@ class ControlClient:
     def post(self, path: str, body: object = None) -> Json:
         return self._call("POST", path, body)
 
+    def clear_faults(self) -> None:
+        """Everybody behaves again, and everything else stays."""
+        self._call("DELETE", "/_sim/faults", None)
+
     def close(self) -> None:
         self._session.close()
 

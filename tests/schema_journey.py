@@ -196,7 +196,7 @@ class Journey:
         self._outside.later += _EXPIRED
         await self.services.work_off_revocations()
         self.look()
-        self._control._call("DELETE", "/_sim/faults", None)
+        self._control.clear_faults()
         self._outside.later -= _EXPIRED
 
     async def _refresh_into_the_journal(self, alice: Caller) -> None:
@@ -209,7 +209,7 @@ class Journey:
         away = {"target": "tables", "match": _A_CONNECTION, "fault": "status", "value": 503}
         self._control.post("/_sim/faults", {**away, "times": 99})
         await refreshing
-        self._control._call("DELETE", "/_sim/faults", None)
+        self._control.clear_faults()
         self._scene.refresh_takes(0)
         await self._collect_files()
         self._outside.later += _LAPSED

@@ -107,14 +107,26 @@ def test_no_other_name_asks_for_anything(name: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["STRING", "TEXTAREA", "PICKLIST", "MULTIPICKLIST", "EMAIL", "PHONE", "URL", "ID", "REFERENCE"],
+    ["STRING", "TEXTAREA", "PICKLIST", "MULTIPICKLIST", "EMAIL", "PHONE", "URL"],
 )
 def test_texts_of_every_kind_take_text(kind: str) -> None:
     assert field_for(variable("subject", kind)) == "subject"
 
 
 @pytest.mark.parametrize(
-    "kind", ["BOOLEAN", "INTEGER", "DOUBLE", "DATE", "TIME", "DATETIME", "SOBJECT", "APEX"]
+    "kind",
+    [
+        "BOOLEAN",
+        "INTEGER",
+        "DOUBLE",
+        "DATE",
+        "TIME",
+        "DATETIME",
+        "SOBJECT",
+        "APEX",
+        "ID",
+        "REFERENCE",
+    ],
 )
 def test_an_input_of_another_type_asks_for_nothing(kind: str) -> None:
     assert field_for(variable("subject", kind)) is None

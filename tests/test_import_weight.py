@@ -1,4 +1,4 @@
-"""A cold start pays for what it imports: a health check imports no SDK, and says so here."""
+"""A cold start pays for what it imports: a health check imports no SDK, and little of ours."""
 
 import json
 import os
@@ -28,7 +28,19 @@ HEAVY: Final = (
     "urllib3",
 )
 
-HEALTH: Final = """
+LIGHT: Final = (
+    "shared.errors",
+    "shared.outside",
+    "shared.salesforce_hosts",
+    "shared.secret",
+    "shared.services",
+    "shared.settings",
+    "shared.strict_json",
+    "shared.telemetry",
+)
+"""All of `shared` that is there before a caller is asked for: no use case, no model."""
+
+ASK: Final = """
 import asyncio, json, os, sys
 import azure.functions as func
 from functions import create_app
@@ -48,7 +60,7 @@ def loaded_after(name: str, **settings: str) -> tuple[int, set[str]]:
     sample = json.loads((ROOT / "local.settings.sample.json").read_text(encoding="utf-8"))
     environ = {**os.environ, **sample["Values"], "PYTHONPATH": str(ROOT), **settings}
     finished = subprocess.run(
-        [sys.executable, "-c", HEALTH.replace("NAME", repr(name))],
+        [sys.executable, "-c", ASK.replace("NAME", repr(name))],
         env=environ,
         cwd=ROOT,
         capture_output=True,
@@ -62,22 +74,33 @@ def loaded_after(name: str, **settings: str) -> tuple[int, set[str]]:
 
 
 def heavy_among(modules: set[str]) -> set[str]:
+    return {heavy for heavy in HEAVY if any(_is_of(heavy, module) for module in modules)}
+
+
+def ours_beyond_the_light(modules: set[str]) -> set[str]:
     return {
-        heavy
-        for heavy in HEAVY
-        if any(module == heavy or module.startswith(f"{heavy}.") for module in modules)
+        module
+        for module in modules
+        if module.startswith("shared.") and not any(_is_of(light, module) for light in LIGHT)
     }
+
+
+def _is_of(package: str, module: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
 
 
 @pytest.mark.parametrize(
     ("name", "status"), [("health", 200), ("openapi", 200), ("unmatched", 404)]
 )
-def test_what_is_not_about_a_user_is_answered_without_any_sdk(name: str, status: int) -> None:
+def test_what_is_not_about_a_user_is_answered_without_sdks_and_use_cases(
+    name: str, status: int
+) -> None:
     """With telemetry switched off; with it, the log line of a refusal may load its sinks."""
     answered, modules = loaded_after(name, SENTRY_DSN="", APPLICATIONINSIGHTS_CONNECTION_STRING="")
 
     assert answered == status
     assert heavy_among(modules) == set()
+    assert ours_beyond_the_light(modules) == set()
 
 
 def test_health_stays_light_with_telemetry_switched_on() -> None:
@@ -85,6 +108,7 @@ def test_health_stays_light_with_telemetry_switched_on() -> None:
 
     assert answered == 200
     assert heavy_among(modules) == set()
+    assert ours_beyond_the_light(modules) == set()
 
 
 def test_what_is_about_a_user_does_load_them() -> None:
@@ -95,3 +119,5 @@ def test_what_is_about_a_user_does_load_them() -> None:
 
     assert answered == 401
     assert {"azure.identity", "azure.keyvault", "aiohttp", "jwt"} <= heavy_among(modules)
+    assert {"shared.model", "shared.usecases.authenticate"} <= ours_beyond_the_light(modules)
+    assert "shared.usecases.list_flows" not in modules, "nobody was let in"

@@ -14,7 +14,7 @@ _INSTALL_SECONDS: Final = 300
 
 
 class NpmError(Exception):
-    """The package could not be installed; the text is npm's."""
+    """The package could not be installed; the text says why, as a rule in npm's words."""
 
 
 def install() -> None:
@@ -33,6 +33,8 @@ def install() -> None:
         )
     except subprocess.CalledProcessError as exc:
         raise NpmError(str(exc.stderr).strip()) from exc
+    except subprocess.TimeoutExpired as exc:
+        raise NpmError(f"npm has not ended within {_INSTALL_SECONDS} seconds") from exc
 
 
 def command() -> list[str]:

@@ -54,21 +54,19 @@ def field(users: int, folder: Path, *, profile: Path | None = None) -> Iterator[
         people = People(stack.info, users)
         people.connect()
         environment = {VARIABLE: str(file)}
-        servers = [start("upstream", python("bench.proxy.upstream"), environment, logs=folder)]
-        found: list[Peer] = []
+        orgs = start("upstream", python("bench.proxy.upstream"), environment, logs=folder)
+        peers = Peers(places, folder, people)
         missing: list[str] = []
         try:
             with on(cores.server):
-                peers = Peers(places, folder, people)
                 if profile:
                     found = [peers.service(OURS, "--profile", str(profile))]
                 else:
                     found, missing = _all(peers, people, places, folder)
-            servers += [peer.server for peer in found if peer.server]
-            _wait(places, found, servers)
+            _wait(places, found, [orgs, *peers.started])
             yield Field(peers=tuple(found), missing=tuple(missing), cores=cores)
         finally:
-            for server in reversed(servers):
+            for server in (*reversed(peers.started), orgs):
                 server.stop()
 
 

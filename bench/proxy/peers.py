@@ -55,11 +55,13 @@ class Peer:
 
 
 class Peers:
-    """Starts them one by one, each with the files that it needs in `folder`."""
+    """Starts them one by one, each with the files that it needs in `folder`. Who made this stops
+    what it has `started`, also if not all of them came up."""
 
     def __init__(self, places: Places, folder: Path, people: People) -> None:
         self._places, self._folder, self._people = places, folder, people
         self._info = places.info()
+        self.started: list[Server] = []
         self._environment = {VARIABLE: str(folder / "places.json")}
 
     def direct(self) -> Peer:
@@ -114,42 +116,44 @@ class Peers:
         return Peer(name=QUICKSTART, target=target, server=server)
 
     def bare(self) -> Peer:
-        return self._proxy(BARE, python("bench.proxy.bare"), self._environment)
+        command = python("bench.proxy.bare")
+        return self._proxy(BARE, command, self._environment, asked.of_salesforce)
 
     def nginx(self) -> Peer | None:
         """None where it is not installed."""
         command = nginx.command(self._places, self._folder / "nginx")
-        return self._proxy(NGINX, command, {}) if command else None
+        return self._proxy(NGINX, command, {}, asked.of_salesforce) if command else None
 
     def ajax_proxy(self) -> Peer:
         environment = ajax_proxy.environment(
             self._places, self._places.ports[AJAX_PROXY], self._info.authority
         )
-        server = start(AJAX_PROXY, ajax_proxy.command(), environment, logs=self._folder)
+        return self._proxy(AJAX_PROXY, ajax_proxy.command(), environment, asked.of_ajax_proxy)
 
-        def target(upstream: Upstream, count: int) -> Target:
-            return Target(
-                port=self._places.ports[AJAX_PROXY],
-                requests=asked.of_ajax_proxy(upstream, count),
-                expected=asked.EXPECTED,
-            )
-
-        return Peer(name=AJAX_PROXY, target=target, server=server)
-
-    def _proxy(self, name: str, command: list[str], environment: Mapping[str, str]) -> Peer:
+    def _proxy(
+        self,
+        name: str,
+        command: list[str],
+        environment: Mapping[str, str],
+        requests: Callable[[Upstream, int], Sequence[bytes]],
+    ) -> Peer:
         def target(upstream: Upstream, count: int) -> Target:
             return Target(
                 port=self._places.ports[name],
-                requests=asked.of_salesforce(upstream, count),
+                requests=requests(upstream, count),
                 expected=asked.EXPECTED,
             )
 
-        server = start(name, command, environment, logs=self._folder)
-        return Peer(name=name, target=target, server=server)
+        return Peer(name=name, target=target, server=self._start(name, command, environment))
 
     def _start_in_host(self, name: str, environment: Mapping[str, str], *options: str) -> Server:
         command = python("bench.proxy.serve", name, _IN_THE_HOST[name], *options)
-        return start(name, command, {**self._environment, **environment}, logs=self._folder)
+        return self._start(name, command, {**self._environment, **environment})
+
+    def _start(self, name: str, command: list[str], environment: Mapping[str, str]) -> Server:
+        server = start(name, command, environment, logs=self._folder)
+        self.started.append(server)
+        return server
 
     def _app(self, name: str, requests: Sequence[bytes]) -> Target:
         return Target(

@@ -35,7 +35,7 @@ _PARTS: Final = (
     ("Azure SDK", ("site-packages/azure",)),
     ("local host", ("local/host",)),
     ("starlette", ("site-packages/starlette",)),
-    ("uvicorn and h11", ("site-packages/uvicorn", "site-packages/h11")),
+    ("uvicorn", ("site-packages/uvicorn",)),
     ("aiohttp", ("site-packages/aiohttp", "site-packages/yarl", "site-packages/multidict")),
     ("TLS", ("/asyncio/sslproto", "/ssl.py")),
     ("asyncio", ("/asyncio/", "/selectors.py")),
@@ -61,13 +61,13 @@ def profiled(folder: Path) -> str:
     parts: Counter[str] = Counter()
     for where, spent in own.items():
         parts[_part_of(where)] += spent
-    measured = window.cpu_seconds / calls * 1e6
+    measured, whole = window.cpu_seconds / calls * 1e6, sum(own.values())
     return "\n".join(
         [
             f"{calls} calls, {measured:.0f} microseconds of the processor each",
-            *_table("own time of the parts", parts, calls),
-            *_table("own time of functions", Counter(own), calls),
-            *_table("functions with what they call", Counter(cumulative), calls),
+            *_table("own time of the parts", parts, calls, whole),
+            *_table("own time of functions", Counter(own), calls, whole),
+            *_table("functions with what they call", Counter(cumulative), calls, whole),
         ]
     )
 
@@ -81,12 +81,12 @@ def _read(file: Path) -> Mapping[str, Mapping[str, int]]:
     return found
 
 
-def _table(title: str, spent: Counter[str], calls: int) -> list[str]:
-    whole = sum(spent.values()) if title.startswith("own") else 0
+def _table(title: str, spent: Counter[str], calls: int, whole: int) -> list[str]:
+    """`spent` and `whole` in nanoseconds of all calls."""
     lines = ["", f"{title}, microseconds of a call"]
     for where, nanoseconds in spent.most_common(_LINES):
-        share = f"{nanoseconds / whole:6.1%}" if whole else ""
-        lines.append(f"{nanoseconds / calls / 1_000:8.1f} {share}  {_short(where)}")
+        share = nanoseconds / whole
+        lines.append(f"{nanoseconds / calls / 1_000:8.1f} {share:6.1%}  {_short(where)}")
     return lines
 
 

@@ -20,7 +20,7 @@ _CACHE_SECONDS: Final = 600.0
 _ROW_SECONDS: Final = 5.0
 _CACHE_SIZE: Final = 1_000
 _DIGEST_CHARACTERS: Final = 26  # 130 bits
-_DIGEST_BYTES: Final = 20  # of which base32 makes 32 characters
+_DIGEST_BYTES: Final = 20  # enough for them; base32 of the other twelve would be thrown away
 
 
 def pseudonym_key_place(tenant: TenantId) -> Place:

@@ -37,10 +37,12 @@ class DailyCalls:
         """Raises SalesforceLimitError, with the seconds after which to ask again."""
         noted_at = self._used_up.peek(org)
         if noted_at is not None:
-            raise SalesforceLimitError(math.ceil(noted_at + PAUSE_SECONDS - self._clock()))
+            left = math.ceil(noted_at + PAUSE_SECONDS - self._clock())
+            raise SalesforceLimitError(max(1, left))
 
     def note(self, org: OrgId, limit_info: str | None) -> None:
-        """Read the header `Sforce-Limit-Info` of an answer; one that says nothing is none."""
+        """Read the header `Sforce-Limit-Info` of an answer. Without it, or in a form that is not
+        known, it says nothing, and nothing is noted."""
         usages = _USAGE.findall(limit_info or "")
         if any(int(used) >= int(allowed) for used, allowed in usages):
             self._used_up.put(org, self._clock())

@@ -20,11 +20,11 @@ from shared.errors import (
     SalesforceFailedError,
     SalesforceForbiddenError,
     SalesforceLimitError,
-    SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
 from shared.model import Access, LightningAppId
 from shared.network import Network, read_body
+from shared.salesforce.org_call import org_call
 from shared.salesforce_hosts import is_instance_host
 from shared.secret import Secret
 
@@ -69,7 +69,7 @@ class LightningSessions:
         """The token goes into the form, as Salesforce documents it: into no address."""
         if not is_instance_host(access.instance_host):
             raise HostNotAllowedError
-        try:
+        with org_call():
             async with self._network.session().post(
                 f"https://{access.instance_host}/services/oauth2/{endpoint}",
                 data={"access_token": access.token.reveal(), **asked},
@@ -78,12 +78,6 @@ class LightningSessions:
                 timeout=self._deadline,
             ) as response:
                 return response.status, await read_body(response, max_bytes=_MAX_BYTES)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-            raise SalesforceUnavailableError from exc
-        except aiohttp.ClientPayloadError as exc:
-            raise SalesforceFailedError from exc
-        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            raise SalesforceTimeoutError from exc
 
 
 def _is_no_endpoint(status: int, body: bytes) -> bool:

@@ -8,6 +8,7 @@ repeats a read whose kept connection was closed, never a POST.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, Literal
 
 import aiohttp
@@ -21,12 +22,12 @@ from shared.errors import (
     SalesforceFailedError,
     SalesforceForbiddenError,
     SalesforceLimitError,
-    SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
 from shared.model import Access
 from shared.network import MAX_ANSWER_BYTES, Network, read_body
 from shared.salesforce.daily_calls import DailyCalls
+from shared.salesforce.org_call import org_call
 from shared.salesforce_hosts import is_instance_host
 
 API_VERSION: Final = "v66.0"
@@ -87,7 +88,7 @@ class SalesforceRest:
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = _ENCODER.encode(body).encode()
-        try:
+        with org_call():
             async with self._network.session().request(
                 method,
                 f"https://{access.instance_host}/services/data/{API_VERSION}/{path}",
@@ -98,12 +99,6 @@ class SalesforceRest:
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=5.0),
             ) as response:
                 raw = await read_body(response, max_bytes=MAX_ANSWER_BYTES)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-            raise SalesforceUnavailableError from exc
-        except aiohttp.ClientPayloadError as exc:
-            raise SalesforceFailedError from exc
-        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            raise SalesforceTimeoutError from exc
         self._daily_calls.note(access.org, response.headers.get("Sforce-Limit-Info"))
         return _read(response.status, raw)
 
@@ -117,7 +112,7 @@ def _read(status: int, raw: bytes) -> Answer:
         body = strict_json.loads(raw, max_depth=_MAX_DEPTH) if raw else None
     except ValueError as exc:
         # A page of the edge or of maintenance. Only a 503 says that nothing was carried out.
-        if status == 503:  # noqa: PLR2004
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
             raise SalesforceUnavailableError from exc
         raise SalesforceFailedError from exc
     match status:
@@ -147,5 +142,5 @@ def error_code(body: Any) -> str | None:  # noqa: ANN401 - any JSON value
 
 def raise_not_found(answer: Answer) -> None:
     """A 404 where something was asked for by name."""
-    if answer.status == 404:  # noqa: PLR2004
+    if answer.status == HTTPStatus.NOT_FOUND:
         raise NotFoundError

@@ -1,6 +1,6 @@
 """Flows and their runs."""
 
-# ruff: noqa: PLC0415 - imported when they are first asked for: see shared/services/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see shared/services/__init__.py
 
 from functools import cached_property
 from typing import TYPE_CHECKING

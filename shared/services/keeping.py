@@ -1,6 +1,6 @@
 """What is kept goes as promised: deletion, backups, and the work of the timers."""
 
-# ruff: noqa: PLC0415 - imported when they are first asked for: see shared/services/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see shared/services/__init__.py
 
 from functools import cached_property
 from typing import TYPE_CHECKING

@@ -1,6 +1,6 @@
 """What the service is put together from, and the steps that several use cases share."""
 
-# ruff: noqa: PLC0415 - imported when they are first asked for: see shared/services/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see shared/services/__init__.py
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 class Steps:
+    """Every part of `Services` inherits from this, so that a step is made once for all of them."""
+
     def __init__(self, settings: "Settings", outside: "ports.Outside") -> None:
         self.settings = settings
         self._outside = outside

@@ -1,6 +1,6 @@
 """What a tenant has settled, what is held about a user, and what operators ask."""
 
-# ruff: noqa: PLC0415 - imported when they are first asked for: see shared/services/__init__.py
+# ruff: noqa: PLC0415 - imported at first use: see shared/services/__init__.py
 
 from functools import cached_property
 from typing import TYPE_CHECKING

@@ -1,9 +1,8 @@
 """Entity group transactions of the Table service, spoken directly.
 
 azure-data-tables builds them with Python's `email` package, which costs most of a millisecond of
-CPU a row; with every run of every Flow writing two, that was more than all the rest of a call
-(bench/RESULTS.md, `make bench-store`). The rest is azure-core's as before: tokens, retries, and the
-transport over our network. Protocol:
+CPU a row, and every run of a Flow writes rows twice: `make bench-store` compares the two. The rest
+is azure-core's as before: tokens, retries, and the transport over our network. Protocol:
 https://learn.microsoft.com/rest/api/storageservices/performing-entity-group-transactions
 """
 
@@ -34,9 +33,10 @@ _VERSION: Final = "2019-02-02"
 _MOST_ANSWER_BYTES: Final = 1024**2
 _INT32: Final = range(-(2**31), 2**31)
 _PART: Final = re.compile(r"^HTTP/1\.1 (\d{3})", re.MULTILINE)
+_DONE: Final = range(200, 300)
 _REFUSALS: Final = range(400, 500)
-_PERHAPS: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-"""Not about a row, so that the same once more may well be carried out."""
+_NOT_ABOUT_A_ROW: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+"""Refusals of the moment: the same transaction may be carried out if it is sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class RefusedError(Exception):
 
 
 class EntityGroups:
-    """Sends transactions, each of one partition of one table. Clients are made at first use."""
+    """Sends transactions, each of one partition of one table."""
 
     def __init__(
         self,
@@ -81,7 +81,11 @@ class EntityGroups:
         )
 
     async def submit(self, table: str, writes: Sequence[Write]) -> None:
-        """All of them or none. Raises RefusedError (none), StorageFailedError, AzureError."""
+        """All of them or none.
+
+        Raises RefusedError (none), StorageFailedError and AzureError (it is not known); and before
+        anything is sent, what `check_row` raises, and TypeError for a value of no type known here.
+        """
         for write in writes:
             check_row(table, write.entity)
         boundary = uuid4().hex
@@ -173,9 +177,9 @@ def _require_done(status: int, text: str, count: int) -> None:
     if status != HTTPStatus.ACCEPTED:
         raise StorageFailedError
     answers = [int(found) for found in _PART.findall(text)]
-    if len(answers) == count and all(200 <= answer < 300 for answer in answers):  # noqa: PLR2004
+    if len(answers) == count and all(answer in _DONE for answer in answers):
         return
-    if not answers or answers[-1] not in _REFUSALS or answers[-1] in _PERHAPS:
+    if not answers or answers[-1] not in _REFUSALS or answers[-1] in _NOT_ABOUT_A_ROW:
         raise StorageFailedError
     raise _refusal(text, count)
 

@@ -1,8 +1,8 @@
 """Writers of one partition on one instance share their transactions.
 
 Each caller waits until its own rows are durable, and is told what became of them as if it had been
-alone. Who is alone does not wait for company; where there was company a moment ago, the next
-transaction waits for it, five milliseconds at most.
+alone. Who is alone does not wait for company. Where others are writing, or shared the transaction
+before, the next one waits for more of them: for five milliseconds at most.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class _Caller:
     def writes(self) -> tuple[Write, ...]:
         return (*self.shared, *self.own)
 
-    def is_told(self, failure: Exception | None) -> None:
+    def tell(self, failure: Exception | None) -> None:
         if self.done.done():  # it has given up waiting
             return
         if failure is None:
@@ -125,7 +125,7 @@ class GroupCommit:
                 await asyncio.gather(self._each_alone(at_fault), self._once_more(others))
         finally:
             for caller in callers:  # whoever could not be told yet must not wait for ever
-                caller.is_told(StorageFailedError())
+                caller.tell(StorageFailedError())
 
     async def _once_more(self, callers: Sequence[_Caller]) -> None:
         if callers and await self._attempt(callers):
@@ -141,14 +141,14 @@ class GroupCommit:
             await self._submitted(writes)
         except StorageFailedError as exc:
             for caller in callers:
-                caller.is_told(_of_its_own(exc))
+                caller.tell(_of_its_own(exc))
         except Exception as exc:  # noqa: BLE001 - each caller is told; here it would be lost
             if len(callers) > 1:
                 return [caller for caller in callers if _is_about(exc, caller, writes)]
-            callers[0].is_told(exc)
+            callers[0].tell(exc)
         else:
             for caller in callers:
-                caller.is_told(None)
+                caller.tell(None)
         return ()
 
     async def _submitted(self, writes: Sequence[Write]) -> None:

@@ -12,8 +12,8 @@ _OF_NOBODY: Final = "readiness"
 class TablesProbe:
     """Satisfies `ports.Probe`: lists a partition of the table `tenants` in which nothing is.
 
-    A listing, because a row that is asked for by its keys is as absent where the table is gone.
-    Raises StorageFailedError.
+    A listing, because a row that is asked for by its keys is not there either way: in a table that
+    lacks it, and where the table itself is gone. Raises StorageFailedError.
     """
 
     name = "storage"

@@ -71,9 +71,10 @@ class Forwarder:
         *,
         capacity: int = CAPACITY,
         tell_losses_seconds: float = TELL_LOSSES_SECONDS,
+        pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self._sink = sink
-        self._tell_losses_seconds = tell_losses_seconds
+        self._tell_losses_seconds, self._pause_seconds = tell_losses_seconds, pause_seconds
         self._losses_told = sum(losses().values())
         self._losses_told_at = monotonic()
         self._queue: queue.Queue[_Message | _Order] = queue.Queue(capacity)
@@ -129,7 +130,7 @@ class Forwarder:
             while not self._queue.empty():
                 if not self._obeyed(self._queue.get()):
                     return
-            self._is_urgent.wait(PAUSE_SECONDS)
+            self._is_urgent.wait(self._pause_seconds)
             self._is_urgent.clear()
 
     def _obeyed(self, message: _Message | _Order) -> bool:

@@ -52,16 +52,11 @@ def signed_in(stack: StackInfo, *, is_admin: bool) -> Iterator[Pane]:
 @pytest.fixture(autouse=True)
 def behaving(control: ControlClient) -> Iterator[None]:
     yield
-    forgive(control)
-
-
-def forgive(control: ControlClient) -> None:
-    """Everybody behaves again, and everything else stays."""
-    control._call("DELETE", "/_sim/faults", None)
+    control.clear_faults()
 
 
 def break_down(control: ControlClient, broken: Mapping[str, Mapping[str, object]]) -> None:
-    forgive(control)
+    control.clear_faults()
     for name, fault in broken.items():
         control.post("/_sim/faults", {**DOWN[name], **fault, "times": 100_000})
 
@@ -125,7 +120,7 @@ def test_X02_each_dependency_that_goes_away_is_named_with_the_time_and_so_is_its
     assert {name for name in EVERYTHING if now[name] != then[name]} == EVERYTHING
     assert min(now.values()) > max(then.values())
 
-    forgive(control)
+    control.clear_faults()
     at_last, _ = eventually(admin, set())
     assert {name for name in EVERYTHING if at_last[name] != now[name]} == set(others)
 

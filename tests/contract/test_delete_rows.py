@@ -144,7 +144,7 @@ async def test_d13_a_transaction_that_fails_leaves_all_of_its_rows(
         with pytest.raises(StorageFailedError):
             await delete_rows(azure._tables["runs"], tenant, keys(250))
     finally:
-        control._call("DELETE", "/_sim/faults", None)
+        control.clear_faults()
 
     assert await left(azure, tenant) == keys(250)
     assert await delete_rows(azure._tables["runs"], tenant, keys(250)) == 250
@@ -161,7 +161,7 @@ async def test_d13_what_another_transaction_did_stays_done_and_all_are_waited_fo
         with pytest.raises(StorageFailedError):
             await delete_rows(azure._tables["runs"], tenant, keys(300))
     finally:
-        control._call("DELETE", "/_sim/faults", None)
+        control.clear_faults()
 
     found = set(await left(azure, tenant))
     hundreds = [keys(300)[start : start + 100] for start in (0, 100, 200)]

@@ -305,7 +305,7 @@ async def test_d13_whatever_becomes_of_the_answer_both_are_written_or_neither(
         with pytest.raises(StorageFailedError):
             await azure.connections.disconnect(row, left_by(row))
     finally:
-        control._call("DELETE", "/_sim/faults", None)
+        control.clear_faults()
 
     found = await azure.connections.load(tenant, ALICE, CONTOSO_ORG)
     entries = await discarded(azure, tenant)

@@ -283,7 +283,7 @@ async def test_d06_what_an_outage_interrupts_is_made_up_for(
         with pytest.raises(StorageFailedError):
             await azure.erasure.delete(subject)
     finally:
-        control._call("DELETE", "/_sim/faults", None)
+        control.clear_faults()
 
     assert sum((await azure.erasure.count(subject)).values()) >= 250
     await azure.erasure.delete(subject)
@@ -305,7 +305,7 @@ async def test_d06_a_page_that_is_lost_half_way_is_made_up_for(
         with pytest.raises(StorageFailedError):
             await anext(pages)
     finally:
-        control._call("DELETE", "/_sim/faults", None)
+        control.clear_faults()
 
     assert len(first) == 1_000
     await azure.erasure.delete(subject)

@@ -316,6 +316,6 @@ async def test_a_store_that_is_away_is_not_taken_for_an_empty_journal(
         with pytest.raises(StorageFailedError):
             await journal.forget(entry_of(tenant))
     finally:
-        control._call("DELETE", "/_sim/faults", None)
+        control.clear_faults()
 
     assert await journal.read(connection_row(tenant, ALICE)) == entry_of(tenant)

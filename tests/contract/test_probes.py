@@ -35,12 +35,7 @@ SIMULATORS: Final = {
 @pytest.fixture(autouse=True)
 def behaving(control: ControlClient) -> Iterator[None]:
     yield
-    forgive(control)
-
-
-def forgive(control: ControlClient) -> None:
-    """Everybody behaves again, and everything else stays."""
-    control._call("DELETE", "/_sim/faults", None)
+    control.clear_faults()
 
 
 def probe(azure: Azure, name: str) -> Probe:
@@ -91,7 +86,7 @@ async def test_x02_one_that_is_down_is_found_and_no_other(
 
     assert await found_down(azure) == {name}
 
-    forgive(control)
+    control.clear_faults()
     assert await found_down(azure) == set()
 
 

@@ -17,7 +17,7 @@ OPEN: Final = "lightning_session"
 APP: Final = LightningAppId.parse("1Us5g000000wXyZCAU")
 
 
-async def asked(world: World, token: Secret, **body: object) -> Any:  # noqa: ANN401
+async def asked(world: World, token: Secret, **body: object) -> Any:  # noqa: ANN401 - a response
     return await call(world.services, OPEN, token=token, body={"app_id": APP, **body})
 
 

@@ -1,4 +1,7 @@
-"""A session that was verified is known again by its hash: that must change no answer."""
+"""A session that was verified is known again by its hash: that must change no answer.
+
+That it is known again at all shows in `make bench-proxy` alone.
+"""
 
 from datetime import timedelta
 from typing import Final
