@@ -25,6 +25,7 @@ from shared.errors import (
 from shared.model import Access, LightningAppId
 from shared.network import Network, read_body
 from shared.salesforce.org_call import org_call
+from shared.salesforce.transport import CLIENT_NAME
 from shared.salesforce_hosts import is_instance_host
 from shared.secret import Secret
 
@@ -73,7 +74,11 @@ class LightningSessions:
             async with self._network.session().post(
                 f"https://{access.instance_host}/services/oauth2/{endpoint}",
                 data={"access_token": access.token.reveal(), **asked},
-                headers={"Accept": "application/json", "Accept-Encoding": "gzip"},
+                headers={
+                    "Accept": "application/json",
+                    "Accept-Encoding": "gzip",
+                    "Sforce-Call-Options": f"client={CLIENT_NAME}",
+                },
                 allow_redirects=False,
                 timeout=self._deadline,
             ) as response:

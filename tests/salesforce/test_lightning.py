@@ -26,6 +26,7 @@ from shared.errors import (
 )
 from shared.model import Access, LightningAppId, OrgId
 from shared.salesforce.lightning import LightningSessions
+from shared.salesforce.transport import CLIENT_NAME
 from shared.secret import Secret
 from tests import upstream as up
 from tests.upstream import Upstream, answering, answering_json, certified, in_turn, upstream
@@ -76,6 +77,7 @@ async def test_the_orgs_own_host_is_asked_for_the_app_with_the_users_token(org: 
     (sent,) = org.received
     assert (sent.method, sent.host, sent.path) == ("POST", HOST, OF_LIGHTNING_OUT)
     assert sent.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert sent.headers["Sforce-Call-Options"] == f"client={CLIENT_NAME}"
     assert parse_qs(sent.body.decode(), strict_parsing=True) == {
         "access_token": [TOKEN],
         "lightning_out_app_id": [APP],
