@@ -30,10 +30,15 @@ class TimedCache[K: Hashable, V]:
         return held[1]
 
     def put(self, key: K, value: V) -> None:
-        self._values[key] = (self._clock() + self._seconds, value)
+        now = self._clock()
+        self._values[key] = (now + self._seconds, value)
         self._values.move_to_end(key)
-        while len(self._values) > self._size:
+        while len(self._values) > self._size or self._oldest_is_over(now):
             self._values.popitem(last=False)
+
+    def _oldest_is_over(self, now: float) -> bool:
+        """Of the one unused for longest: so what is over does not stay until there is no room."""
+        return bool(self._values) and next(iter(self._values.values()))[0] <= now
 
     def forget(self, key: K) -> None:
         self._values.pop(key, None)

@@ -6,10 +6,18 @@ import re
 from typing import Any, Final, NoReturn
 
 MAX_DEPTH: Final = 32
-_STRING_OR_BRACKET: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
+MOST_CONTAINERS: Final = 10_000
+"""Objects and lists in one text: each costs more than its few bytes, in time and in memory."""
+
+# A string without an end takes all the rest, at once: to look for its end from each quote in it
+# anew would take a square of its length. The parser refuses it.
+_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
 
 
-def loads(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - any JSON value
+def loads(
+    data: bytes, *, max_depth: int = MAX_DEPTH, most_containers: int = MOST_CONTAINERS
+) -> Any:  # noqa: ANN401 - any JSON value
     """Parse UTF-8 JSON. Raises ValueError for everything that is not plainly right.
 
     The depth is counted before parsing: the standard parser recurses, and a deep text would end
@@ -17,28 +25,22 @@ def loads(data: bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - 
     text (a signature check and a policy, say) may otherwise see two different values.
     """
     text = data.decode("utf-8")
-    _check_depth(text, max_depth)
+    _check_brackets(text, max_depth, most_containers)
     return _DECODER.decode(text)
 
 
-def _check_depth(text: str, max_depth: int) -> None:
-    """Count the brackets outside strings. A string without an end is nowhere valid, and ends this:
-    to look for its end from each quote in it anew would take a square of its length."""
+def _check_brackets(text: str, max_depth: int, most_containers: int) -> None:
+    """Count those outside strings, unless there are too few of them altogether to matter."""
     if text.count("[") + text.count("{") <= max_depth:
         return
+    outside = _STRING.sub("", text)
+    if outside.count("[") + outside.count("{") > most_containers:
+        raise ValueError
     depth = 0
-    for found in _STRING_OR_BRACKET.finditer(text):
-        match found.group():
-            case "[" | "{":
-                depth += 1
-                if depth > max_depth:
-                    raise ValueError
-            case "]" | "}":
-                depth -= 1
-            case '"':
-                raise ValueError
-            case _:
-                pass
+    for bracket in _NO_BRACKETS.sub("", outside):
+        depth += 1 if bracket in "[{" else -1
+        if depth > max_depth:
+            raise ValueError
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -214,3 +214,16 @@ async def test_a_load_under_way_when_forgotten_is_not_remembered(
 
 async def test_forgetting_what_is_not_there_is_no_error(cache: TimedCache[str, str]) -> None:
     cache.forget("a")
+
+
+async def test_what_is_over_does_not_stay_until_there_is_no_room() -> None:
+    """Opened access tokens are kept by one of these."""
+    clock = Seconds()
+    cache: TimedCache[int, str] = TimedCache(size=1_000, seconds=60, clock=clock)
+    for number in range(100):
+        cache.put(number, "x")
+    clock.now += 60
+
+    cache.put(100, "y")
+
+    assert list(cache._values) == [100]

@@ -12,6 +12,7 @@ from shared.model import (
     FlowSummary,
     Grant,
     LightningAppId,
+    OrgId,
 )
 from shared.secret import Secret
 
@@ -51,6 +52,11 @@ class SalesforceFlows(Protocol):
     Raises AccessRefusedError (the access token is not taken: nothing was carried out),
     SalesforceForbiddenError, SalesforceLimitError, SalesforceFailedError and its kinds.
     """
+
+    def require_calls_left(self, org: OrgId) -> None:
+        """Raises SalesforceLimitError if this instance knows that the org would refuse, because its
+        day's calls are used up."""
+        ...
 
     async def list(self, access: Access) -> Sequence[FlowSummary]: ...
 

@@ -5,6 +5,7 @@ invocable there and are found by `FlowDefinitionView` instead. Sources: Salesfor
 Developer Guide, "Flow Actions"; Object Reference, `FlowDefinitionView` and `FlowVariableView`.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -16,6 +17,7 @@ from shared.errors import (
     NotFoundError,
     SalesforceFailedError,
     SalesforceForbiddenError,
+    SalesforceTimeoutError,
 )
 from shared.model import (
     Access,
@@ -24,6 +26,7 @@ from shared.model import (
     FlowResult,
     FlowSummary,
     FlowVariable,
+    OrgId,
 )
 from shared.network import Network
 from shared.salesforce.transport import (
@@ -31,6 +34,7 @@ from shared.salesforce.transport import (
     Answer,
     SalesforceRest,
     error_code,
+    is_result,
     raise_not_found,
 )
 
@@ -40,7 +44,11 @@ _LIST_SOQL: Final = (
     "WHERE ProcessType IN ('Flow','AutoLaunchedFlow') AND ActiveVersionId != null"
 )
 _OF_THE_INTERVIEW: Final = "Flow__"  # outputs that Salesforce adds to each Flow's own
+_MOST_RECORDS: Final = 10_000
 _MOST_PAGES: Final = 50
+_LARGEST_PAGE: Final = 2 * 1024**2
+_QUERY_SECONDS: Final = 60.0
+"""For all pages together."""
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 
@@ -50,6 +58,9 @@ class RestFlows:
 
     def __init__(self, network: Network) -> None:
         self._rest = SalesforceRest(network)
+
+    def require_calls_left(self, org: OrgId) -> None:
+        self._rest.require_calls_left(org)
 
     async def list(self, access: Access) -> Sequence[FlowSummary]:
         """The active autolaunched Flows, then the active screen Flows."""
@@ -150,14 +161,24 @@ class RestFlows:
             )
 
     async def _query(self, access: Access, soql: str) -> Sequence[Mapping[str, Any]]:
-        """All records of a query, page after page."""
+        """All records of a query, page after page. Raises SalesforceFailedError if they are more
+        than any org has Flows, SalesforceTimeoutError if it takes too long."""
+        try:
+            async with asyncio.timeout(_QUERY_SECONDS):
+                return await self._all_pages(access, soql)
+        except TimeoutError as exc:
+            raise SalesforceTimeoutError from exc
+
+    async def _all_pages(self, access: Access, soql: str) -> Sequence[Mapping[str, Any]]:
         records: list[Mapping[str, Any]] = []
-        answer = await self._rest.call(access, "GET", "query", query={"q": soql})
+        answer = await self._page(access, "query", {"q": soql})
         for _ in range(_MOST_PAGES):
             if answer.status != _OK:
                 raise SalesforceForbiddenError
             with _readable():
                 records += answer.body["records"]
+                if len(records) > _MOST_RECORDS:
+                    raise ValueError
                 following = answer.body.get("nextRecordsUrl")
                 if following is None:
                     return records
@@ -165,14 +186,19 @@ class RestFlows:
                 cursor = str(following).rpartition("/")[2]
                 if not cursor.replace("-", "").isalnum():
                     raise ValueError
-            answer = await self._rest.call(access, "GET", f"query/{cursor}")
+            answer = await self._page(access, f"query/{cursor}")
         raise SalesforceFailedError
+
+    async def _page(
+        self, access: Access, path: str, query: Mapping[str, str] | None = None
+    ) -> Answer:
+        return await self._rest.call(access, "GET", path, query=query, max_bytes=_LARGEST_PAGE)
 
 
 def _flow_result(answer: Answer) -> FlowResult:
     """The result array is read before the status: a fault of the Flow comes as a 400."""
-    result = answer.body[0] if isinstance(answer.body, list) and answer.body else None
-    if isinstance(result, dict) and isinstance(result.get("isSuccess"), bool):
+    if is_result(answer.body):
+        result = answer.body[0]
         if not result["isSuccess"]:
             raise FlowFailedError(_flow_errors(result.get("errors")))
         outputs = result.get("outputValues") or {}

@@ -8,12 +8,14 @@ repeats a read whose kept connection was closed, never a POST.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
 import aiohttp
 
 from shared import strict_json
+from shared.bounded_threads import BoundedThreads
 from shared.errors import (
     AccessRefusedError,
     HostNotAllowedError,
@@ -22,9 +24,10 @@ from shared.errors import (
     SalesforceFailedError,
     SalesforceForbiddenError,
     SalesforceLimitError,
+    SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
-from shared.model import Access
+from shared.model import Access, OrgId
 from shared.network import MAX_ANSWER_BYTES, Network, read_body
 from shared.salesforce.daily_calls import DailyCalls
 from shared.salesforce.org_call import org_call
@@ -39,6 +42,10 @@ INVOKE_SECONDS: Final = 180.0
 """Below the 230 seconds after which Azure's front end gives up on an HTTP function."""
 
 _LIMIT_SECONDS: Final = 60
+_SMALL_BYTES: Final = 64 * 1024
+_READERS: Final = 2
+_MOST_CONTAINERS: Final = 100_000
+"""Of objects and lists in an answer: some 50,000 records."""
 _MAX_DEPTH: Final = 64
 _ENCODER: Final = json.JSONEncoder(allow_nan=False)
 
@@ -57,6 +64,9 @@ class SalesforceRest:
     def __init__(self, network: Network, daily_calls: DailyCalls | None = None) -> None:
         self._network = network
         self._daily_calls = daily_calls or DailyCalls()
+        self._readers = BoundedThreads(
+            threads=_READERS, share=1, share_of_user=1, name="large-answers"
+        )
 
     async def call(
         self,
@@ -67,6 +77,7 @@ class SalesforceRest:
         body: Mapping[str, Json] | None = None,
         query: Mapping[str, str] | None = None,
         seconds: float = READ_SECONDS,
+        max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
         """Call `/services/data/<version>/<path>` once. Answers any status that is not an error of
         the session, the limits or the server; 400 and 404 are the caller's to read.
@@ -98,23 +109,41 @@ class SalesforceRest:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=5.0),
             ) as response:
-                raw = await read_body(response, max_bytes=MAX_ANSWER_BYTES)
+                raw = await read_body(response, max_bytes=max_bytes)
         self._daily_calls.note(access.org, response.headers.get("Sforce-Limit-Info"))
-        return _read(response.status, raw)
+        if len(raw) <= _SMALL_BYTES:
+            return _read(response.status, raw)
+        return await self._read_aside(access, response.status, raw)
+
+    def require_calls_left(self, org: OrgId) -> None:
+        """Raises SalesforceLimitError if the org has said that its day's calls are used up."""
+        self._daily_calls.require_some(org)
+
+    async def _read_aside(self, access: Access, status: int, raw: bytes) -> Answer:
+        """In a thread, one of an org at a time: megabytes would hold up everybody else's calls."""
+        try:
+            return await self._readers.run(
+                access.org, access.instance_host, partial(_read, status, raw), seconds=READ_SECONDS
+            )
+        except TimeoutError as exc:
+            raise SalesforceTimeoutError from exc
 
 
 def _read(status: int, raw: bytes) -> Answer:
     """Parse, and turn the errors that any call may meet into ours.
 
-    The body is read before the status: a fault inside a Flow comes as 400 with a result array.
+    The body is read before the status: a fault inside a Flow comes as 400 with a result array, and
+    whatever the status, where there is one, the Flow was run.
     """
     try:
-        body = strict_json.loads(raw, max_depth=_MAX_DEPTH) if raw else None
+        body = _parsed(raw) if raw else None
     except ValueError as exc:
         # A page of the edge or of maintenance. Only a 503 says that nothing was carried out.
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             raise SalesforceUnavailableError from exc
         raise SalesforceFailedError from exc
+    if is_result(body):
+        return Answer(status=status, body=body)
     match status:
         case 401:
             raise AccessRefusedError
@@ -130,6 +159,16 @@ def _read(status: int, raw: bytes) -> Answer:
             return Answer(status=status, body=body)
         case _:
             raise SalesforceFailedError
+
+
+def _parsed(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    return strict_json.loads(raw, max_depth=_MAX_DEPTH, most_containers=_MOST_CONTAINERS)
+
+
+def is_result(body: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Whether it is the array of results that an action answers: `[{"isSuccess": …}]`."""
+    first = body[0] if isinstance(body, list) and body else None
+    return isinstance(first, dict) and isinstance(first.get("isSuccess"), bool)
 
 
 def error_code(body: Any) -> str | None:  # noqa: ANN401 - any JSON value

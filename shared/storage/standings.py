@@ -42,10 +42,10 @@ class StoredStandings:
     async def of(self, tenant: TenantId, user: UserId) -> Standing | None:
         """None: no such user. Raises StorageFailedError."""
         try:
+            await self._epoch(tenant, user)
             row = await self._known_tenants.get(tenant, lambda: self._read_tenant(tenant))
-            epoch = await self._known_epochs.get(
-                (tenant, user), lambda: self._read_epoch(tenant, user)
-            )
+            # Once more: reading the row may have taken longer than the epoch was good for.
+            epoch = await self._epoch(tenant, user)
         except LookupError:
             return None
         except TimeoutError as exc:
@@ -55,6 +55,9 @@ class StoredStandings:
     def forget(self, tenant: TenantId, user: UserId) -> None:
         self._known_tenants.forget(tenant)
         self._known_epochs.forget((tenant, user))
+
+    async def _epoch(self, tenant: TenantId, user: UserId) -> int:
+        return await self._known_epochs.get((tenant, user), lambda: self._read_epoch(tenant, user))
 
     async def _read_tenant(self, tenant: TenantId) -> Tenant:
         """Raises LookupError where there is none: that is not remembered.

@@ -13,6 +13,8 @@ from shared.usecases.org_access import OrgAccess
 _CACHE_SECONDS: Final = 60.0
 _CACHE_SIZE: Final = 2_000
 _SETTINGS_SECONDS: Final = 5.0
+_MOST_VARIABLES: Final = 500
+_MOST_CHARACTERS: Final = 64_000
 
 type _Key = tuple[TenantId, UserId, OrgId, FlowName]
 
@@ -47,10 +49,13 @@ class DescribeFlow:
 
     async def known(self, caller: Caller, org: OrgId, flow: FlowName) -> FlowDescription:
         """The same, from the org at most a minute old."""
+        is_new = not self.remembers(caller, org, flow)
         description = await self._known.get(
             (caller.tenant, caller.user, org, flow),
             lambda: self.access.call(caller, org, lambda access: self.flows.describe(access, flow)),
         )
+        if is_new and not _is_small(description):
+            self.forget(caller, org, flow)
         aliases = await self._aliases(caller.tenant, flow)
         return replace(description, input_aliases=aliases) if aliases else description
 
@@ -76,3 +81,10 @@ class DescribeFlow:
         """Those of a tenant that is being deleted are the ones that everybody begins with."""
         row = await self.tenants.load(tenant)
         return TenantSettings() if row is None else row.settings
+
+
+def _is_small(flow: FlowDescription) -> bool:
+    """Whether it may be kept: an org's answers do not decide how much memory an instance has."""
+    variables = (*flow.inputs, *flow.outputs)
+    texts = sum(len(variable.name) + len(variable.description or "") for variable in variables)
+    return len(variables) <= _MOST_VARIABLES and texts <= _MOST_CHARACTERS

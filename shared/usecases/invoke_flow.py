@@ -1,5 +1,6 @@
 """Run a Flow once: only what it declares goes out, and every run leaves its mark."""
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ from shared.telemetry.events import alarm, event
 from shared.usecases.describe_flow import DescribeFlow
 from shared.usecases.org_access import OrgAccess
 
+_LONGEST_SECONDS: Final = 200.0
 _NOT_AS_DESCRIBED: Final = (InvalidRequestError, NotFoundError, SalesforceForbiddenError)
 """The org does not know the Flow as it was described: nothing was carried out."""
 
@@ -75,17 +77,19 @@ class InvokeFlow:
         """Describe, check, write the run, call, write how it ended.
 
         Raises UndeclaredInputError and InvalidInputError before anything is sent;
-        DuplicateRunError and IdempotencyKeyReusedError; FlowFailedError; and where the answer was
-        lost after the request left, an UpstreamError with the run's id. Nothing is sent twice.
+        SalesforceLimitError before a row is written, where it is known; DuplicateRunError and
+        IdempotencyKeyReusedError; FlowFailedError; and where the answer was lost after the request
+        left, an UpstreamError with the run's id. Nothing is sent twice.
         """
         check_email(asked.email)
         org = await self.access.choose(caller, asked.org)
         inputs = await self._inputs(caller, org, asked)
+        self.flows.require_calls_left(org)  # before the key is used up for nothing
 
         run = await self._start(caller, org, asked)
         call = _Call(self.flows, asked.flow, inputs)
         try:
-            result = await self.access.call(caller, org, call)
+            result = await self._called(caller, org, call)
         except FlowRunnerError as exc:
             outcome = _outcome_of(exc) if call.is_out else RunOutcome.NOT_SENT
             await self._finish(run, outcome)
@@ -94,6 +98,16 @@ class InvokeFlow:
             raise _with_run(exc, run, outcome)  # noqa: B904 - the same failure, told with its run
         finished = await self._finish(run, RunOutcome(result.status))
         return finished, result
+
+    async def _called(self, caller: Caller, org: OrgId, call: "_Call") -> FlowResult:
+        """The call, and one more after a refresh if the access token was refused: both together
+        end before Azure's front end gives up."""
+        try:
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                return await self.access.call(caller, org, call)
+        except TimeoutError as exc:
+            failure = SalesforceTimeoutError if call.is_out else SalesforceUnavailableError
+            raise failure from exc
 
     async def _inputs(self, caller: Caller, org: OrgId, asked: Invocation) -> Mapping[str, Json]:
         """What goes out. If it does not fit what this instance remembers of the Flow, the Flow may

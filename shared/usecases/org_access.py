@@ -24,7 +24,6 @@ from shared.usecases.sealed_grants import SealedGrants
 
 _CACHE_SECONDS: Final = 60.0
 _CACHE_SIZE: Final = 2_000
-_CHOICE_SECONDS: Final = 5.0
 
 
 class Refresh(Protocol):
@@ -69,23 +68,15 @@ class OrgAccess:
         default_factory=lambda: TimedCache(size=10 * _CACHE_SIZE, seconds=86_400)
     )
     """The day for which the use of a connection has been noted."""
-    _chosen: TimedCache[tuple[TenantId, UserId], OrgId] = field(
-        default_factory=lambda: TimedCache(size=_CACHE_SIZE, seconds=_CHOICE_SECONDS)
-    )
-    """The only org of a user who named none."""
 
     async def choose(self, caller: Caller, org: OrgId | None) -> OrgId:
         """The org meant. Raises NotConnectedError, OrgAmbiguousError (several, and none named).
 
-        That there is one only is remembered for five seconds, unless this instance knows better.
+        Read each time: one that was remembered may have been disconnected, or have got a second
+        beside it, and a Flow would run in an org that nobody meant.
         """
         if org is not None:
             return org
-        return await self._chosen.get(
-            (caller.tenant, caller.user), lambda: self._only_org_of(caller)
-        )
-
-    async def _only_org_of(self, caller: Caller) -> OrgId:
         rows = await self.connections.of_user(caller.tenant, caller.user)
         if not rows:
             raise NotConnectedError
@@ -99,11 +90,7 @@ class OrgAccess:
         Raises NotConnectedError, OrgNotAllowedError, and what `use` raises.
         """
         key = (caller.tenant, caller.user, org)
-        try:
-            answer = await self._served(key, use)
-        except NotConnectedError:
-            self._chosen.forget((caller.tenant, caller.user))
-            raise
+        answer = await self._served(key, use)
         self._refused.forget(key)
         await self._note_use(key)
         return answer
@@ -148,7 +135,6 @@ class OrgAccess:
         key = (caller.tenant, caller.user, org)
         self._opened.forget(key)
         self._refused.forget(key)
-        self._chosen.forget((caller.tenant, caller.user))
 
     async def _open(self, key: _Key) -> Access:
         row = usable(await self.connections.load(*key))

@@ -308,7 +308,7 @@ def test_d02_over_http_the_caller_is_told_when_to_come_back_and_what_has_run_sta
         control.post("/_sim/faults", {"target": "tables", "match": "/", **BUSY, "times": TRIES})
 
         key = {"Idempotency-Key": str(uuid4())}
-        body = {"email": MAIL}
+        body = {"email": MAIL, "org_id": scene.SALESFORCE_ORG_ID}
         befallen = pane.send("POST", f"/flows/{FLOW}/runs", body=body, headers=key)
         again = pane.send("POST", f"/flows/{FLOW}/runs", body=body, headers=key)
 

@@ -11,6 +11,7 @@ from shared.errors import (
     Json,
     NotFoundError,
     SalesforceForbiddenError,
+    SalesforceLimitError,
 )
 from shared.flow_values import fitting
 from shared.model import (
@@ -94,6 +95,7 @@ class FakeFlows:
     def __init__(self, login: FakeLogin) -> None:
         self.faults = Faults()
         self.received: list[Received] = []
+        self.without_calls: set[OrgId] = set()
         self._login = login
         self._flows: dict[OrgId, dict[str, FakeFlow]] = {CONTOSO_ORG: {}, FABRIKAM_ORG: {}}
         for flow in _FLOWS:
@@ -106,6 +108,10 @@ class FakeFlows:
 
     def remove(self, name: str, org: OrgId = CONTOSO_ORG) -> None:
         del self._flows[org][name]
+
+    def require_calls_left(self, org: OrgId) -> None:
+        if org in self.without_calls:
+            raise SalesforceLimitError(60)
 
     async def list(self, access: Access) -> Sequence[FlowSummary]:
         async with self.faults.call("list"):

@@ -12,10 +12,12 @@ from functions.routes import allowed_methods, contract
 from shared import errors
 from shared.errors import FlowRunnerError
 from tests.fakes import World
-from tests.functions.host import call
-from tests.functions.json_schema import KEYWORDS, resolved
+from tests.functions.host import call, operation
+from tests.functions.json_schema import KEYWORDS, faults, resolved
 
 METHODS: Final = {"get", "put", "post", "delete", "patch", "head", "options", "trace"}
+TOLD_HOW_LONG: Final = (errors.TooManyRequestsError, errors.IdentityProviderFailedError)
+"""Errors whose `retry_after` is said where they are raised."""
 OPERATIONS: Final = [
     pytest.param(path, method, described, id=described["operationId"])
     for path, methods in contract()["paths"].items()
@@ -51,8 +53,14 @@ def schemas(described: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for response in described["responses"].values():
         for content in response.get("content", {}).values():
             yield content["schema"]
-        for header in response.get("headers", {}).values():
+        for header in headers_of(response).values():
             yield header["schema"]
+
+
+def headers_of(response: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The headers that a response lists, by name."""
+    listed = response.get("headers", {})
+    return {name: resolved(header, contract()) for name, header in listed.items()}
 
 
 def parts(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -95,7 +103,11 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_component_is_used() -> None:
-    named = {f"#/components/schemas/{name}" for name in contract()["components"]["schemas"]}
+    named = {
+        f"#/components/{kind}/{name}"
+        for kind in ("headers", "schemas")
+        for name in contract()["components"][kind]
+    }
 
     assert named == set(references(contract()))
 
@@ -162,6 +174,42 @@ def test_every_code_that_an_operation_lists_is_an_error_of_that_status(
             assert statuses[code] == {int(status)}, code
         if codes_of(response):
             assert set(response["description"].split(", ")) == codes_of(response)
+
+
+@pytest.mark.parametrize(("path", "method", "described"), OPERATIONS)
+def test_every_response_lists_the_headers_that_the_boundary_gives_it(
+    path: str, method: str, described: Mapping[str, Any]
+) -> None:
+    """Those that say who and when; CORS and security headers are the same on every answer."""
+    waits = {
+        kind.code
+        for kind in every_error()
+        if kind.retry_after is not None or issubclass(kind, TOLD_HOW_LONG)
+    }
+    for status, response in described["responses"].items():
+        listed = headers_of(response)
+        assert "X-Request-Id" in listed
+        assert ("WWW-Authenticate" in listed) == (status == "401")
+        if codes_of(response):
+            assert ("Retry-After" in listed) == bool(codes_of(response) & waits), status
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "headers"),
+    [
+        ("openapi", None, {"X-Request-Id"}),
+        ("my_data", "none", {"X-Request-Id", "WWW-Authenticate"}),
+    ],
+)
+async def test_an_answer_has_the_headers_that_are_listed_as_required(
+    world: World, name: str, token: str | None, headers: set[str]
+) -> None:
+    answer = await call(world.services, name, token=token)
+
+    listed = headers_of(operation(name)[2]["responses"][str(answer.status_code)])
+    assert {header for header, described in listed.items() if described.get("required")} == headers
+    for header in headers:
+        assert faults(answer.headers[header], listed[header]["schema"], contract()) == []
 
 
 def test_every_error_is_listed_by_some_operation_or_answered_for_any_path() -> None:

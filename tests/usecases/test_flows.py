@@ -164,3 +164,16 @@ async def test_what_one_user_may_see_another_does_not_get_from_memory(
 
     with pytest.raises(NotFoundError):
         await world.services.describe_flow.known(bob, CONTOSO_ORG, name)
+
+
+async def test_a_description_that_is_too_large_is_not_kept(world: World, alice: Caller) -> None:
+    """An org's answers do not decide how much memory an instance has."""
+    for inputs in (
+        tuple(variable(f"v{number}") for number in range(501)),
+        (variable("subject", description="x" * 64_000),),
+    ):
+        world.flows.put(FakeFlow(name=LOG, inputs=inputs))
+        world.services.describe_flow.forget(alice, CONTOSO_ORG, LOG)
+        assert (await world.services.describe_flow.known(alice, CONTOSO_ORG, LOG)).inputs == inputs
+
+        assert not world.services.describe_flow.remembers(alice, CONTOSO_ORG, LOG)

@@ -8,6 +8,7 @@ import pytest
 from shared.errors import (
     DuplicateRunError,
     IdempotencyKeyReusedError,
+    SalesforceLimitError,
     SalesforceTimeoutError,
     SalesforceUnavailableError,
     UndeclaredInputError,
@@ -173,3 +174,17 @@ async def test_a_request_that_was_refused_before_it_started_leaves_the_key_free(
     await run(world, alice, invocation(key=KEY))
 
     assert len(world.flows.received) == 1
+
+
+async def test_a_paused_org_uses_up_no_key(world: World, alice: Caller) -> None:
+    """Who waits as long as they are told runs their Flow, with the key that they have."""
+    world.flows.without_calls.add(CONTOSO_ORG)
+    for _ in range(2):
+        with pytest.raises(SalesforceLimitError):
+            await run(world, alice, invocation(key=KEY))
+    assert world.runs.rows == {}
+
+    world.flows.without_calls.clear()
+    _, result = await run(world, alice, invocation(key=KEY))
+
+    assert result.status == "succeeded"

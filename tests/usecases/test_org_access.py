@@ -13,7 +13,6 @@ from shared.errors import (
 )
 from shared.model import Caller, FlowName, Health
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, World
-from tests.usecases.counting import count_calls
 
 LOG = FlowName.parse("Log_Email")
 
@@ -207,29 +206,21 @@ async def test_of_several_orgs_one_has_to_be_named(world: World, alice: Caller) 
     assert (await world.services.describe_flow(alice, CONTOSO_ORG, LOG)).name == LOG
 
 
-async def test_that_there_is_one_only_is_not_asked_at_each_call(
+async def test_an_instance_does_not_remember_which_org_is_the_only_one(
     world: World, alice: Caller
 ) -> None:
-    asked = count_calls(world, "connections", "of_user")
-    for _ in range(5):
-        await world.services.describe_flow(alice, None, LOG)
-
-    assert len(asked) == 1
-
-
-async def test_what_another_instance_disconnected_is_chosen_once_more_at_most(
-    world: World, alice: Caller
-) -> None:
-    """The first call finds that it is no connection any more, and nothing is sent."""
+    """What another instance disconnected is not chosen, nor one of two that there are now."""
     other = world.another_instance()
+    call = FlowName.parse("Log_Call")
     await world.services.describe_flow(alice, None, LOG)
+
     await other.services.disconnect(alice, CONTOSO_ORG)
     await other.connect(alice, FABRIKAM_ORG)
-    call = FlowName.parse("Log_Call")
-
-    with pytest.raises(NotConnectedError):
-        await world.services.describe_flow(alice, None, call)
     assert (await world.services.describe_flow(alice, None, call)).name == call
+
+    await other.connect(alice, CONTOSO_ORG)
+    with pytest.raises(OrgAmbiguousError):
+        await world.services.describe_flow(alice, None, call)
 
 
 async def test_n01_a_colleagues_connection_is_not_used(world: World, alice: Caller) -> None:
