@@ -1,6 +1,8 @@
 """How a run ended: each failure has its outcome, is told as it is, and sends nothing twice."""
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +22,7 @@ from shared.errors import (
     StorageFailedError,
 )
 from shared.model import Caller, FlowName, RunOutcome
+from shared.usecases.invoke_flow import LONGEST_SECONDS
 from tests.fakes import CONTOSO_ORG, NOON, World
 from tests.fakes.faults import Faults
 from tests.usecases.conftest import Told
@@ -204,3 +207,33 @@ async def test_o21_a_flow_that_is_refused_twice_was_not_sent(world: World, alice
 
     assert world.runs.only().outcome is RunOutcome.NOT_SENT
     assert (world.flows.received, world.login.redemptions) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("port", "method", "failure", "outcome"),
+    [
+        ("flows", "invoke", SalesforceTimeoutError, RunOutcome.OUTCOME_UNKNOWN),
+        ("connections", "load", SalesforceUnavailableError, RunOutcome.NOT_SENT),
+    ],
+    ids=["the-org-says-nothing", "nothing-was-sent-yet"],
+)
+async def test_a_run_ends_before_azures_front_end_gives_up(
+    world: World,
+    alice: Caller,
+    port: str,
+    method: str,
+    failure: type[FlowRunnerError],
+    outcome: RunOutcome,
+) -> None:
+    """Both tries, and the refresh between them, have one deadline: a try alone has 180 seconds."""
+    await run(world, alice, invocation())
+    world.services.invoke_flow.access.forget(alice, CONTOSO_ORG)
+    getattr(world, port).faults.meanwhile(method, lambda: asyncio.sleep(30))
+    hurried = replace(world.services.invoke_flow, seconds=0.05)
+
+    with pytest.raises(failure):
+        await hurried(alice, invocation())
+
+    *_, newest = world.runs.rows.values()
+    assert newest.outcome is outcome
+    assert LONGEST_SECONDS + 20 < 230
