@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from itertools import count
 from typing import Any, Final, Literal
 
 import aiohttp
@@ -42,7 +43,7 @@ INVOKE_SECONDS: Final = 180.0
 """Below the 230 seconds after which Azure's front end gives up on an HTTP function."""
 
 _LIMIT_SECONDS: Final = 60
-_SMALL_BYTES: Final = 64 * 1024
+_SMALL_BYTES: Final = 256 * 1024
 _READERS: Final = 2
 _MOST_CONTAINERS: Final = 100_000
 """Of objects and lists in an answer: some 50,000 records."""
@@ -67,6 +68,7 @@ class SalesforceRest:
         self._readers = BoundedThreads(
             threads=_READERS, share=1, share_of_user=1, name="large-answers"
         )
+        self._large_answers = count(1)
 
     async def call(
         self,
@@ -121,9 +123,10 @@ class SalesforceRest:
 
     async def _read_aside(self, access: Access, status: int, raw: bytes) -> Answer:
         """In a thread, one of an org at a time: megabytes would hold up everybody else's calls."""
+        one = f"answer {next(self._large_answers)}"  # each waits in the org's line for itself
         try:
             return await self._readers.run(
-                access.org, access.instance_host, partial(_read, status, raw), seconds=READ_SECONDS
+                access.org, one, partial(_read, status, raw), seconds=READ_SECONDS
             )
         except TimeoutError as exc:
             raise SalesforceTimeoutError from exc

@@ -78,6 +78,17 @@ async def test_p05_a_large_honest_answer_is_read(org: Upstream) -> None:
     assert result.outputs == {"leads": records}
 
 
+async def test_many_large_answers_at_once_are_all_read(org: Upstream) -> None:
+    """Colleagues of one org, each with an answer that is read aside."""
+    flows = RestFlows(org.network)
+    text = "x" * 300 * 1024
+    org.answer = answering_json([{"isSuccess": True, "outputValues": {"text": text}}])
+
+    results = await asyncio.gather(*(flows.invoke(ACCESS, LOG, {}) for _ in range(40)))
+
+    assert all(result.outputs == {"text": text} for result in results)
+
+
 @pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 429, 500, 503])
 async def test_a_result_is_one_whatever_the_status(org: Upstream, status: int) -> None:
     """Where there is one the Flow has run: nothing is sent again, and nothing else is told."""
