@@ -18,7 +18,7 @@ export const FIELDS = {
 };
 
 const TEXT_TYPES = new Set(
-  "STRING TEXTAREA PICKLIST MULTIPICKLIST ID REFERENCE EMAIL PHONE URL".split(" "),
+  "STRING TEXTAREA PICKLIST MULTIPICKLIST EMAIL PHONE URL".split(" "),
 );
 const FIELD_OF = new Map(
   Object.entries(FIELDS).flatMap(([field, { inputs }]) => inputs.map((name) => [name, field])),
