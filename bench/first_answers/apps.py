@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,7 +115,7 @@ def first_answer(
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     told: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    assert told["status"] == 200, told  # noqa: PLR2004 - HTTP's own number
+    assert told["status"] == HTTPStatus.OK, told
     return FirstAnswer(
         answered_after=told["answered_at"] - began,
         cpu_seconds=_cpu_of_children() - cpu_before,

@@ -28,7 +28,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 _places = Places.given()
 # Instead of DNS; the code below is what a tutorial shows.
-socket.getaddrinfo = pinned(_places.every_pin())  # type: ignore[assignment]
+socket.getaddrinfo = pinned(_places.every_pin())  # type: ignore[assignment]  # pinned has fewer overloads
 _stored = Stored.load(Path(os.environ[QUICKSTART_STORE]))
 
 

@@ -9,6 +9,7 @@ import asyncio
 import json
 import signal
 import ssl
+from functools import partial
 from typing import Final
 
 from bench.proxy.places import DELAYS, FLOW, ORGS, UPSTREAMS, Places
@@ -116,7 +117,7 @@ async def serve(places: Places) -> None:
     for upstream in UPSTREAMS:
         delay = DELAYS[upstream]
         await loop.create_server(
-            lambda delay=delay: _Org(delay, simulator, towards),  # type: ignore[misc]
+            partial(_Org, delay, simulator, towards),
             "127.0.0.1",
             places.pins[ORGS[upstream]],
             ssl=tls,

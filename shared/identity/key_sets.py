@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from time import monotonic
 from typing import Any, Final
 
@@ -133,7 +134,7 @@ async def fetched_keys(network: Network, address: str) -> dict[str, SigningKey]:
         async with network.session().get(
             address, allow_redirects=False, timeout=_DEADLINE
         ) as response:
-            if response.status != 200:  # noqa: PLR2004 - anything else is no key set
+            if response.status != HTTPStatus.OK:
                 raise IdentityProviderFailedError
             body = await read_body(response, max_bytes=_MAX_BYTES)
         return usable_keys(strict_json.loads(body))

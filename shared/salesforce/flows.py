@@ -48,16 +48,16 @@ _MOST_RECORDS: Final = 10_000
 _MOST_PAGES: Final = 50
 _LARGEST_PAGE: Final = 2 * 1024**2
 _QUERY_SECONDS: Final = 60.0
-"""For all pages together."""
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 
 
 class RestFlows:
-    """Satisfies `ports.SalesforceFlows`."""
+    """Satisfies `ports.SalesforceFlows`. `query_seconds` is for all pages of a query together."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, query_seconds: float = _QUERY_SECONDS) -> None:
         self._rest = SalesforceRest(network)
+        self._query_seconds = query_seconds
 
     def require_calls_left(self, org: OrgId) -> None:
         self._rest.require_calls_left(org)
@@ -164,7 +164,7 @@ class RestFlows:
         """All records of a query, page after page. Raises SalesforceFailedError if they are more
         than any org has Flows, SalesforceTimeoutError if it takes too long."""
         try:
-            async with asyncio.timeout(_QUERY_SECONDS):
+            async with asyncio.timeout(self._query_seconds):
                 return await self._all_pages(access, soql)
         except TimeoutError as exc:
             raise SalesforceTimeoutError from exc

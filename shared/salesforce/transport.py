@@ -62,9 +62,9 @@ class Answer:
 class SalesforceRest:
     """Speaks to the org's own host, as the user whose token it is."""
 
-    def __init__(self, network: Network, daily_calls: DailyCalls | None = None) -> None:
+    def __init__(self, network: Network) -> None:
         self._network = network
-        self._daily_calls = daily_calls or DailyCalls()
+        self._daily_calls = DailyCalls()
         self._readers = BoundedThreads(
             threads=_READERS, share=1, share_of_user=1, name="large-answers"
         )

@@ -52,10 +52,13 @@ class Write:
 
 
 class RefusedError(Exception):
-    """The transaction was not carried out, because of this operation: which, and why."""
+    """The transaction was not carried out, because of this operation: which, and why.
+
+    `code` is the store's word, so it is not in the exception's text.
+    """
 
     def __init__(self, index: int, code: str) -> None:
-        super().__init__(code)
+        super().__init__("a transaction was refused")
         self.index = index
         self.code = code
 

@@ -18,7 +18,6 @@ from tests.fakes.keys import _OAEP
 DATA_KEY: Final = bytes(range(32))
 NAME: Final = scene.SECRET_SESSION_SIGNING
 GET_KEY: Final = "GET /keys/{name}/{version}"
-WRAP: Final = "POST /keys/{name}/{version}/wrapkey"
 UNWRAP: Final = "POST /keys/{name}/{version}/unwrapkey"
 CUSTOMER: Final = f"{VAULT_URI}/keys/customer"
 

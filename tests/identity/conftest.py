@@ -1,4 +1,4 @@
-"""Simulated identity providers and vaults, and the network that leads to them."""
+"""Simulated identity providers and vaults, the network that leads to them; and our own sessions."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, closing
@@ -11,8 +11,11 @@ from local import scene
 from local.simulators.azure_tokens import AzureTokens
 from local.simulators.entra import Entra
 from local.simulators.simulator import Simulator
+from shared.identity.sessions import SignedSessions
 from shared.network import Network
+from tests.fakes.clock import FakeClock
 from tests.identity.entra_upstream import Made
+from tests.identity.making_sessions import KEY, KID, Versions
 from tests.simulators.serving import Served, serving
 from tests.upstream import Upstream, authority, pinned_network, upstream
 
@@ -59,3 +62,18 @@ async def misbehaving() -> AsyncIterator[Upstream]:
     """What answers for Entra ID under its own name."""
     async with upstream(scene.ENTRA_HOST) as server:
         yield server
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def versions() -> Versions:
+    return Versions(**{KID: KEY})
+
+
+@pytest.fixture
+def sessions(versions: Versions, clock: FakeClock) -> SignedSessions:
+    return SignedSessions(secrets=versions, clock=clock)

@@ -15,21 +15,6 @@ from tests.identity.conftest import Simulate
 from tests.identity.making_sessions import CLAIMS, KEY, KID, Versions, header, session
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def versions() -> Versions:
-    return Versions(**{KID: KEY})
-
-
-@pytest.fixture
-def sessions(versions: Versions, clock: FakeClock) -> SignedSessions:
-    return SignedSessions(secrets=versions, clock=clock)
-
-
 def kid_of(token: Secret) -> str:
     return str(jwt.get_unverified_header(token.reveal())["kid"])
 

@@ -17,7 +17,6 @@ from tests.identity import tokens
 from tests.identity.making_sessions import (
     CLAIMS,
     GOOGLE_TENANT,
-    KEY,
     KID,
     TENANT,
     USER,
@@ -26,21 +25,6 @@ from tests.identity.making_sessions import (
     payload,
     session,
 )
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def versions() -> Versions:
-    return Versions(**{KID: KEY})
-
-
-@pytest.fixture
-def sessions(versions: Versions, clock: FakeClock) -> SignedSessions:
-    return SignedSessions(secrets=versions, clock=clock)
 
 
 async def test_what_was_issued_is_read_back(sessions: SignedSessions) -> None:

@@ -17,21 +17,6 @@ from tests.identity.making_sessions import CLAIMS, KEY, KID, Versions, session, 
 OTHER_KEY: Final = "another made-up signing secret, as long as that"
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def versions() -> Versions:
-    return Versions(**{KID: KEY})
-
-
-@pytest.fixture
-def sessions(versions: Versions, clock: FakeClock) -> SignedSessions:
-    return SignedSessions(secrets=versions, clock=clock)
-
-
 async def test_the_same_session_says_the_same_again(sessions: SignedSessions) -> None:
     for _ in range(3):
         assert await sessions.read(session()) == CLAIMS

@@ -1,7 +1,6 @@
 """An org that says that its day's API calls are used up is not called for a minute."""
 
 from collections.abc import AsyncIterator
-from typing import Final
 
 import pytest
 from aiohttp import web
@@ -13,9 +12,8 @@ from shared.salesforce.transport import SalesforceRest
 from shared.secret import Secret
 from tests import upstream as up
 from tests.fakes import CONTOSO_ORG, FABRIKAM_ORG, FakeClock
+from tests.salesforce.an_org import HOST, TOKEN
 from tests.upstream import Upstream, answering_json, upstream
-
-HOST: Final = "contoso.my.salesforce.com"
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ async def org() -> AsyncIterator[Upstream]:
 
 
 def access(org: OrgId = CONTOSO_ORG) -> Access:
-    return Access(org=org, instance_host=HOST, token=Secret("00D!canary"), generation=1)
+    return Access(org=org, instance_host=HOST, token=Secret(TOKEN), generation=1)
 
 
 def using(header: str, answer: up.Answer) -> up.Answer:

@@ -10,7 +10,8 @@ from shared.errors import SalesforceFailedError
 from shared.model import FlowName
 from shared.salesforce.flows import RestFlows
 from tests import upstream as up
-from tests.salesforce.test_transport import ACCESS, HOST, refusal
+from tests.salesforce.an_org import ACCESS, HOST
+from tests.salesforce.test_transport import refusal
 from tests.upstream import Upstream, answering_json, upstream
 
 

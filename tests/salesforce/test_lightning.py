@@ -24,21 +24,14 @@ from shared.errors import (
     SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
-from shared.model import Access, LightningAppId, OrgId
+from shared.model import Access, LightningAppId
 from shared.salesforce.lightning import LightningSessions
 from shared.salesforce.transport import CLIENT_NAME
 from shared.secret import Secret
 from tests import upstream as up
+from tests.salesforce.an_org import ACCESS, HOST, TOKEN
 from tests.upstream import Upstream, answering, answering_json, certified, in_turn, upstream
 
-HOST: Final = "contoso.my.salesforce.com"
-TOKEN: Final = "00D5g00000CONTO!canary.of_the_token"
-ACCESS: Final = Access(
-    org=OrgId.parse("00D5g00000CONTOEA5"),
-    instance_host=HOST,
-    token=Secret(TOKEN),
-    generation=1,
-)
 APP: Final = LightningAppId.parse("1Us5g000000wXyZCAU")
 DOOR: Final = (
     f"https://{HOST}/secur/frontdoor.jsp?otp=IDP_ApexToken%3D%3Dcanary"

@@ -19,19 +19,11 @@ from shared.errors import (
     SalesforceTimeoutError,
     SalesforceUnavailableError,
 )
-from shared.model import Access, OrgId
+from shared.model import Access
 from shared.salesforce.transport import API_VERSION, Answer, SalesforceRest, error_code
-from shared.secret import Secret
 from tests import upstream as up
+from tests.salesforce.an_org import ACCESS, HOST
 from tests.upstream import Upstream, answering, answering_json, certified, upstream
-
-HOST: Final = "contoso.my.salesforce.com"
-ACCESS: Final = Access(
-    org=OrgId.parse("00D5g00000CONTOEA5"),
-    instance_host=HOST,
-    token=Secret("00D5g00000CONTO!canary"),
-    generation=1,
-)
 
 
 def refusal(code: str, status: int) -> up.Answer:

@@ -146,6 +146,26 @@ async def test_s02_who_signs_out_ends_only_their_own_sessions(world: World) -> N
     assert (await world.services.authenticate(bobs)).user
 
 
+async def test_s02_who_signed_out_is_not_let_in_because_the_tenants_row_took_long(
+    world: World,
+) -> None:
+    """What was known of the user may be too old by the time that the other row is there."""
+    alices, bobs = [await world.session_of(name) for name in ("alice", "bob")]
+    other = world.another_instance()
+    await world.services.authenticate(alices)  # reads the tenant's row
+    world.clock.move(seconds=3)
+    await world.services.authenticate(bobs)  # reads Bob's
+    world.clock.move(seconds=2.5)  # the tenant's is forgotten, Bob's not yet
+    await other.services.sign_out(await other.services.authenticate(bobs))
+
+    async def slowly() -> None:
+        world.clock.move(seconds=4)
+
+    world.tenants.faults.meanwhile("load", slowly)
+    with pytest.raises(SessionExpiredError):
+        await world.services.authenticate(bobs)
+
+
 async def test_one_user_cannot_take_more_than_a_burst_at_once(world: World) -> None:
     session, other = await world.session_of("alice"), await world.session_of("bob")
     for _ in range(30):
